@@ -1,0 +1,57 @@
+# Needs Python 3.11 or newer, make and git. Everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+PROMPT ?=
+ARGS ?=
+export PROMPT
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format bench lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+install: .venv/installed ## make .venv with everything that running and testing need
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "A2IA needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: install ## talk to the embedded model; PROMPT="..." or no terminal: one prompt about examples/
+	@if [ -z "$$PROMPT" ] && [ -t 0 ] && [ -t 1 ]; then \
+	  $(BIN)/a2ia-cli --workspace examples $(ARGS); \
+	else \
+	  $(BIN)/a2ia-cli --workspace examples -p "$${PROMPT:-Which file in this folder says who repairs the telescope, and what is their phone number?}" $(ARGS) </dev/null; \
+	fi
+
+check: install ## lint, format check, strict types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check ## all checks and all tests, a short run of the real model included
+	$(BIN)/a2ia-cli models pull || echo "WARNING: no weights to be had; the tests of the real model are SKIPPED"
+	$(BIN)/pytest $(ARGS)
+
+format: install ## rewrite the code in the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## the benchmarks of benchmarks/README.md that end within half an hour
+	$(BIN)/python -m benchmarks.help_time
+	$(BIN)/python -m benchmarks.cold_warm
+	$(BIN)/python -m benchmarks.tasks --set final
+
+lock: ## write requirements.lock anew from pyproject.toml
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet pip-tools
+	.venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --extra dev --all-build-deps --output-file requirements.lock pyproject.toml
+	rm -r .venv-lock
+
+clean: ## remove what was built; weights and settings of the user stay
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -r {} +

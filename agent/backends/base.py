@@ -1,0 +1,76 @@
+"""What a model server is to A2IA: a `Backend` that measures its model and hands out a chat model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from agent.config import Settings
+
+ConstraintKind = Literal["lark", "json_schema"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProfile:
+    """What the server's model was seen to do. Code asks this record, never the model's name."""
+
+    model: str
+    """The id that requests name."""
+    window: int
+    """The served window in tokens: prompt and reply together."""
+    native_tools: bool
+    """Whether a probe's tool call came back in `tool_calls`."""
+    evidence: str
+    """One sentence: why `native_tools` is what it is."""
+    constraint: ConstraintKind | None = None
+    """The language in which the server takes a constraint for a reply, if it takes one."""
+    system_role: bool = True
+    """Whether the chat template takes a system message and free alternation of roles."""
+    reasoning: bool = False
+    """Whether the model thinks in a field of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of long work, for a progress display. `done` and `total` are in bytes; None where unknown."""
+
+    text: str
+    done: int | None = None
+    total: int | None = None
+
+
+Report = Callable[[Progress], None]
+
+
+class Backend(Protocol):
+    """One model server. Constructing it must be cheap: nothing is contacted before `profile`."""
+
+    name: str
+
+    async def profile(self) -> ModelProfile:
+        """Bring the server up if that is ours to do, and ask it what its model can do. Raises `ModelServerError`."""
+        ...
+
+    def chat_model(self, profile: ModelProfile) -> BaseChatModel:
+        """Return a chat model for the profiled model, streaming, with usage counts."""
+        ...
+
+    def constrain(self, constraint: str) -> dict[str, Any]:
+        """Return the per-call keyword arguments that hold a reply to `constraint` (of `profile.constraint`'s kind)."""
+        ...
+
+    async def health(self) -> bool:
+        """Say whether the server answers now, without starting it."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the server; one that is ours lives on for its keep-alive."""
+        ...
+
+
+BackendFactory = Callable[["Settings", Report], Backend]
+"""What an entry point of the group `a2ia.backends` names."""

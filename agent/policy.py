@@ -1,0 +1,31 @@
+"""Which tool calls need a person's yes, and which may be run a second time."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+
+def needs_approval(tool_metadata: Mapping[str, Any], tool_name: str, allow: Sequence[str], yes: bool) -> bool:
+    """Tell whether a call needs a yes: all do but our own read-only tools, unless `yes` or a glob in `allow` matches.
+
+    A glob is matched, case-sensitively, against the tool's name and against `server:tool` (`git_*`, `server:*`).
+    That another server calls its tool read-only is a hint from a stranger and counts for nothing here.
+    """
+    if yes or (tool_metadata.get("builtin") is True and tool_metadata.get("read_only") is True):
+        return False
+    return not any(fnmatchcase(name, pattern) for name in _names(tool_metadata, tool_name) for pattern in allow)
+
+
+def may_rerun(tool_metadata: Mapping[str, Any]) -> bool:
+    """Tell whether a call whose outcome is unknown may be sent again: the tool is read-only or idempotent.
+
+    Strangers' hints do count here: a person has allowed this very call, and a lie costs at most its repetition.
+    """
+    return tool_metadata.get("read_only") is True or tool_metadata.get("idempotent") is True
+
+
+def _names(tool_metadata: Mapping[str, Any], tool_name: str) -> list[str]:
+    server = tool_metadata.get("server")
+    if not server:
+        return [tool_name]
+    return [tool_name, f"{server}:{tool_name}", f"{server}:{tool_metadata.get('mcp_name', tool_name)}"]

@@ -1,0 +1,195 @@
+"""`ReActChatModel`: gives any LangChain chat model tool calls by speaking ReAct with it."""
+
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from agent.react.grammar import step_grammar
+from agent.react.parser import Answer, Call, Delta, Malformed, Step, StepStream
+from agent.react.prompt import REACT_TEXT, STOP, render
+
+_log = logging.getLogger(__name__)
+
+REACT_ERROR = "react_error"
+"""Key of `additional_kwargs` that holds what was wrong with a malformed step, as the model should read it."""
+
+
+class ReActChatModel(BaseChatModel):
+    """A chat model around `inner` whose tool calls are read from Thought / Action / Action Input text.
+
+    `bind_tools` puts the tools into the prompt; what comes out is an ordinary `AIMessage` with `tool_calls`, so nothing
+    around it needs to know. The inner model is called without callbacks, so its raw text reaches no stream.
+    """
+
+    inner: BaseChatModel
+    """The bare chat model."""
+    constrain: Callable[[str], dict[str, Any]] | None = None
+    """Gives the inner model's keyword arguments that hold a reply to a Lark grammar; None: free text."""
+    system_role: bool = True
+    """Whether the inner model's chat template takes a system message."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "a2ia-react"
+
+    def bind_tools(
+        self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return this model with `tools` in its prompt and, where the server can, in the grammar of its replies."""
+        kwargs.pop("tool_choice", None)
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
+
+    def prompt(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[BaseMessage]:
+        """Return exactly the messages that the inner model is sent for `messages` and `tools` (OpenAI form)."""
+        return render(messages, _functions(tools), system_role=self.system_role)
+
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> tuple[list[BaseMessage], dict[str, Any]]:
+        tools = kwargs.pop("tools", [])
+        if self.constrain:
+            kwargs |= self.constrain(_grammar(json.dumps(_functions(tools))))
+        prompt = self.prompt(messages, tools)
+        _log.debug("sent to the model:\n%s", _Transcript(prompt))
+        return prompt, {"stop": [*STOP, *(stop or [])], **kwargs}
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        prompt, arguments = self._request(messages, stop, kwargs)
+        reader = _ReplyReader()
+        for chunk in self.inner._stream(prompt, **arguments):
+            for out in reader.feed(chunk):
+                if run_manager:
+                    run_manager.on_llm_new_token(out.text, chunk=out)
+                yield out
+        last = reader.finish()
+        if run_manager:
+            run_manager.on_llm_new_token(last.text, chunk=last)
+        yield last
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        prompt, arguments = self._request(messages, stop, kwargs)
+        reader = _ReplyReader()
+        async for chunk in self.inner._astream(prompt, **arguments):
+            for out in reader.feed(chunk):
+                if run_manager:
+                    await run_manager.on_llm_new_token(out.text, chunk=out)
+                yield out
+        last = reader.finish()
+        if run_manager:
+            await run_manager.on_llm_new_token(last.text, chunk=last)
+        yield last
+
+
+class _Transcript:
+    """Messages as a log shows them: role and text, written only if the log is read."""
+
+    def __init__(self, messages: Sequence[BaseMessage]) -> None:
+        self._messages = messages
+
+    def __str__(self) -> str:
+        roles = {"human": "user", "ai": "assistant"}
+        return "\n".join(f"--- {roles.get(m.type, m.type)}\n{m.text}" for m in self._messages)
+
+
+def _functions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [tool["function"] for tool in tools]
+
+
+@lru_cache(maxsize=16)
+def _grammar(functions: str) -> str:
+    return step_grammar(json.loads(functions))
+
+
+class _ReplyReader:
+    """Turns the inner model's chunks into chunks of canonical form."""
+
+    def __init__(self) -> None:
+        self._stream = StepStream()
+        self._id = f"run-{uuid.uuid4()}"
+        self._metadata: dict[str, Any] = {}
+
+    def feed(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
+        message = chunk.message
+        self._metadata.update(chunk.generation_info or {})
+        self._metadata.update(message.response_metadata)
+        for delta in self._stream.feed(message.text):
+            yield self._chunk(delta)
+        usage = getattr(message, "usage_metadata", None)
+        if usage:
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", id=self._id, usage_metadata=usage))
+
+    def finish(self) -> ChatGenerationChunk:
+        """Return the last chunk: what was held back, the call, and everything that must be written only once."""
+        step, deltas = self._stream.finish()
+        content = "".join(delta.text for delta in deltas if delta.kind == "answer")
+        thought = "".join(delta.text for delta in deltas if delta.kind == "thought")
+        extra: dict[str, Any] = {REACT_TEXT: self._stream.text} | ({"reasoning_content": thought} if thought else {})
+        if isinstance(step, Malformed):
+            extra[REACT_ERROR] = step.problem
+        message = AIMessageChunk(
+            content=content,
+            additional_kwargs=extra,
+            tool_call_chunks=_calls(step, self._stream.text),
+            response_metadata=self._metadata,
+            id=self._id,
+        )
+        return ChatGenerationChunk(message=message, generation_info=self._metadata)
+
+    def _chunk(self, delta: Delta) -> ChatGenerationChunk:
+        if delta.kind == "answer":
+            return ChatGenerationChunk(message=AIMessageChunk(content=delta.text, id=self._id))
+        thought = {"reasoning_content": delta.text}
+        return ChatGenerationChunk(message=AIMessageChunk(content="", additional_kwargs=thought, id=self._id))
+
+
+def _calls(step: Step, text: str) -> list[Any]:
+    if isinstance(step, Answer):
+        return []
+    identity = f"call_{uuid.uuid4().hex[:12]}"
+    if isinstance(step, Call):
+        return [tool_call_chunk(name=step.name, args=json.dumps(step.args), id=identity, index=0)]
+    # LangChain completes partial JSON in a chunk's args into a call; a leading word keeps a malformed one malformed.
+    return [tool_call_chunk(name=step.name, args=f"malformed: {text}", id=identity, index=0)]

@@ -1,0 +1,50 @@
+"""`a2ia-cli`: parse, then hand over to the headless run, the interactive session or `models`."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from cli.options import models_parser, parser
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (the process's own if None) and return the exit code."""
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["models"]:
+        given = models_parser().parse_args(arguments[1:])
+        from cli.models import run_models
+
+        return run_models(given.action, getattr(given, "model", None))
+    top = parser()
+    flags = vars(top.parse_args(arguments))
+    prompt, output = flags.pop("prompt"), flags.pop("output")
+    if prompt is None and output is not None:
+        top.error("--output needs -p PROMPT")
+    if prompt is None:
+        if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+            top.error('the interactive session needs a terminal; give a prompt with -p "..." to run without one')
+        from cli.chat import run_chat
+
+        return run_chat(flags)
+    # From here on one result is printed whatever happens, but a signal in the middle of an import would prevent it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    from cli.headless import run_headless
+
+    return run_headless(prompt, output or "text", flags)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

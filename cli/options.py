@@ -1,0 +1,85 @@
+"""The command line of `a2ia-cli`. Imports nothing heavy: `--help` and a wrong flag answer at once."""
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+_EPILOG = """\
+examples:
+  a2ia-cli                                        talk to the model in this folder
+  a2ia-cli -p "Which files mention TODO?"         one turn, then exit
+  git diff | a2ia-cli -p "Review this" --output json
+  a2ia-cli -p "Fix the typo in README.md" --allow edit_file
+
+commands:
+  a2ia-cli models pull [MODEL]    fetch a model's weights
+  a2ia-cli models list            known models, and running servers
+  a2ia-cli models stop            stop the embedded model servers
+
+exit codes: 0 answered, 1 a bug of A2IA, 2 bad usage or configuration, 3 the model server failed,
+            4 a tool call was not allowed, 5 step limit, unreadable replies or full window, 130 interrupted
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence and where to look, without the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}\nSee {self.prog} --help.\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of everything but `models`. An option that was not given parses as None."""
+    top = _Parser(
+        prog="a2ia-cli",
+        description="Makes a local model use MCP tools: files, git and shell of a workspace, and any MCP server.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("-p", "--print", dest="prompt", metavar="PROMPT", help="answer PROMPT and exit; - reads it")
+    top.add_argument("--output", choices=("text", "json", "stream-json"), help="with -p: form of the output")
+    _add_model_options(top.add_argument_group("model"))
+    _add_tool_options(top.add_argument_group("tools"))
+    top.add_argument("--debug", action="store_true", default=None, help="show tracebacks and what the model is sent")
+    top.add_argument("--version", action="version", version=f"a2ia {version('a2ia')}")
+    return top
+
+
+def _add_model_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--backend", metavar="NAME", help="model server: embedded, or an installed one")
+    group.add_argument("--model", metavar="NAME", help="model name, or the path of a GGUF file")
+    react = group.add_mutually_exclusive_group()
+    react.add_argument("--react", action="store_true", default=None, help="speak ReAct with the model")
+    react.add_argument("--no-react", dest="react", action="store_false", help="use the model's own tool calling")
+    group.add_argument("--temperature", type=float, metavar="T", help="sampling temperature (default 0)")
+    group.add_argument("--seed", type=int, metavar="N", help="sampling seed")
+    group.add_argument("--timeout", metavar="S", help="how long the model server may stay silent (default 10m)")
+    group.add_argument("--keep-alive", metavar="D", help="how long the embedded server lives on (default 5m)")
+    group.add_argument("--max-steps", type=int, metavar="N", help="most model calls in a turn (default 25)")
+
+
+def _add_tool_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--workspace", type=Path, metavar="DIR", help="folder the built-in tools work in (default .)")
+    group.add_argument(
+        "--mcp-config", type=Path, action="append", metavar="FILE", help="mcpServers file; may be given again"
+    )
+    group.add_argument(
+        "--no-builtin-tools", dest="builtin_tools", action="store_false", help="without files, git and shell"
+    )
+    group.add_argument(
+        "--allow", action="append", metavar="PATTERN", help="run these tools unasked: edit_file, 'SERVER:*', 'git_*'"
+    )
+    group.add_argument("--yes", action="store_true", default=None, help="run every tool unasked")
+
+
+def models_parser() -> argparse.ArgumentParser:
+    """Return the parser of `a2ia-cli models`."""
+    top = _Parser(prog="a2ia-cli models", description="Weights and servers of the embedded model.")
+    actions = top.add_subparsers(dest="action", required=True)
+    pull = actions.add_parser("pull", help="fetch a model's weights", epilog="example: a2ia-cli models pull")
+    pull.add_argument("model", nargs="?", help="name of a known model; the default one if left out")
+    actions.add_parser("list", help="known models and running servers")
+    actions.add_parser("stop", help="stop the embedded model servers")
+    return top

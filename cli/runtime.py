@@ -1,0 +1,170 @@
+"""Puts a run together from settings: backend, tools, graph, session."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from langchain_core.messages import ToolCall
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.memory import InMemorySaver
+
+from agent.backends.base import Backend, ModelProfile, Report
+from agent.backends.select import open_backend
+from agent.config import Settings, config_dir, state_dir
+from agent.errors import McpServerError, UsageError
+from agent.mcp.config import ServerSpec, load_mcp_config
+from agent.mcp.toolbox import Toolbox
+from agent.mcp.trust import is_trusted
+from agent.policy import may_rerun, needs_approval
+from agent.react.model import ReActChatModel
+from cli.streams import printable
+from graphs.builder import Models, build_graph
+from graphs.session import Approve, Session, Speaker
+from graphs.state import Protocol
+from tools.server import build_server
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A run that is ready: the session, and what it runs on."""
+
+    session: Session
+    profile: ModelProfile
+    tools: list[BaseTool]
+
+
+def check_workspace(settings: Settings) -> Path:
+    """Return the workspace's absolute path. Raises `UsageError` if it is no folder."""
+    folder = settings.workspace.expanduser()
+    if not folder.is_dir():
+        raise UsageError(f"The workspace {folder} is not a folder.", "Give an existing folder with --workspace DIR.")
+    return folder.resolve()
+
+
+def server_specs(settings: Settings, workspace: Path, warn: Warn) -> list[ServerSpec]:
+    """Return the MCP servers of a run: built in, the user's, the project's if trusted, and `--mcp-config`."""
+    specs = [ServerSpec(name="a2ia", server=build_server(workspace), builtin=True)] if settings.builtin_tools else []
+    user, project = config_dir() / "mcp.json", workspace / ".mcp.json"
+    files = [user] if user.exists() else []
+    asked = [path.expanduser().resolve() for path in settings.mcp_config]
+    if project.exists() and project.resolve() not in asked:
+        if settings.yes or is_trusted(project):
+            files.append(project)
+        else:
+            warn(f"{project} starts programs and was not used; allow it with --mcp-config {project} or --yes.")
+    named: dict[str, ServerSpec] = {}
+    for path in [*files, *settings.mcp_config]:
+        named |= {spec.name: spec for spec in load_mcp_config(path.expanduser())}
+    return specs + list(named.values())
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings, report: Report, warn: Warn, *, approve: Approve | None = None, strict: bool = True
+) -> AsyncIterator[Runtime]:
+    """Open everything that a session needs, servers and model side by side; closed on leaving.
+
+    With `strict` an MCP server that does not start is an error, else a warning.
+    """
+    _log_to_stderr(settings.debug)
+    workspace = check_workspace(settings)
+    backend = open_backend(settings, report)
+    specs = server_specs(settings, workspace, warn)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(backend.aclose)
+        starting = _Starting(warn)
+        toolbox = Toolbox(specs, log_dir=state_dir() / "logs", on_warning=starting.warn if strict else warn)
+        toolbox.start()
+        stack.push_async_callback(toolbox.stop)
+        profile = await _profile_beside(backend, toolbox, strict=strict)
+        starting.over()
+        tools = await toolbox.tools()
+        yield Runtime(_session(settings, backend, profile, tools, approve), profile, tools)
+
+
+class _Starting:
+    """Holds warnings back until all servers are up: one that cannot start ends the run and is told as its error."""
+
+    def __init__(self, warn: Warn) -> None:
+        self._warn = warn
+        self._held: list[str] | None = []
+
+    def warn(self, text: str) -> None:
+        if self._held is None:
+            self._warn(text)
+        else:
+            self._held.append(text)
+
+    def over(self) -> None:
+        """Tell what was held back, and hold nothing from now on."""
+        held, self._held = self._held or [], None
+        for text in held:
+            self._warn(text)
+
+
+async def _profile_beside(backend: Backend, toolbox: Toolbox, *, strict: bool) -> ModelProfile:
+    """Ask the backend for its profile while the MCP servers come up; with `strict`, stop when one of them cannot."""
+    profiling = asyncio.create_task(backend.profile())
+    try:
+        await toolbox.tools()
+        failed = [status for status in toolbox.status() if status.state == "failed"]
+        if failed and strict:
+            raise failed[0].cause or McpServerError(f"The MCP server {failed[0].name!r} did not start.")
+        return await profiling
+    finally:
+        profiling.cancel()
+        with suppress(BaseException):
+            await profiling
+
+
+def _session(
+    settings: Settings, backend: Backend, profile: ModelProfile, tools: list[BaseTool], approve: Approve | None
+) -> Session:
+    by_name = {tool.name: tool.metadata or {} for tool in tools}
+
+    def needs_yes(call: ToolCall) -> bool:
+        known = call["name"] in by_name
+        return known and needs_approval(by_name[call["name"]], call["name"], settings.allow, settings.yes)
+
+    def rerun(call: ToolCall) -> bool:
+        return may_rerun(by_name.get(call["name"], {}))
+
+    native = settings.react is False or (settings.react is None and profile.native_tools)
+    protocol: Protocol = "native" if native else "react"
+    chat = backend.chat_model(profile)
+    constrain = backend.constrain if profile.constraint == "lark" else None
+    react = ReActChatModel(inner=chat, constrain=constrain, system_role=profile.system_role)
+    graph = build_graph(
+        Models(chat, react, protocol, backend.name, profile.window),
+        tools,
+        needs_yes=needs_yes,
+        may_rerun=rerun,
+        max_steps=settings.max_steps,
+        checkpointer=InMemorySaver(),
+    )
+    return Session(graph, Speaker(profile.model, backend.name, protocol), tools, approve=approve, may_rerun=rerun)
+
+
+def _log_to_stderr(debug: bool) -> None:
+    """With `debug` show what A2IA's own modules log, the exact messages sent to the model among it; else show nothing.
+
+    A program that configures no logging has Python print warnings and tracebacks of every library.
+    """
+    logging.getLogger().addHandler(logging.NullHandler())
+    if not debug:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(name)s: %(message)s"))
+    for name in ("agent", "graphs", "asyncio"):
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(logging.DEBUG if name != "asyncio" else logging.WARNING)
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))

@@ -1,0 +1,230 @@
+"""The nodes of the state machine; `graphs.builder` wires them."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    InvalidToolCall,
+    RemoveMessage,
+    ToolCall,
+    ToolMessage,
+)
+from langchain_core.tools import BaseTool
+from langgraph.config import get_stream_writer
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
+from langgraph.types import interrupt
+
+from agent.context import cut_text, shorten_observations
+from agent.errors import ContextOverflow, map_model_error
+from agent.react.model import REACT_ERROR
+from agent.react.prompt import REACT_TEXT
+from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls
+
+MAX_FAILURES = 3
+"""Malformed replies in a row that end a turn: the first try and two retries, each with another correction."""
+
+MAX_REPEATS = 2
+"""How often one call in a row is run; a model that makes it once more is told so instead."""
+
+Update = dict[str, Any]
+
+
+class Node(Protocol):
+    """A node over the whole thread."""
+
+    def __call__(self, state: ThreadState) -> Awaitable[Update]:
+        """Return what changes in the thread."""
+        ...
+
+
+class CallNode(Protocol):
+    """A node over one tool call."""
+
+    def __call__(self, state: CallTask) -> Awaitable[Update]:
+        """Return what changes in the thread."""
+        ...
+
+
+_log = logging.getLogger(__name__)
+
+
+def settle_node(may_rerun: Callable[[ToolCall], bool]) -> Node:
+    """Return the entry node: it resets the turn's counters and settles the calls that an earlier turn left open.
+
+    Before a new user message every open call gets the result "interrupted"; when a thread goes on without one, calls
+    that `may_rerun` stay open, to be run again.
+    """
+
+    async def settle(state: ThreadState) -> Update:
+        messages = state["messages"]
+        fresh: Update = {"model_calls": 0, "failures": 0, "stop_reason": None}
+        newer = bool(messages) and isinstance(messages[-1], HumanMessage)
+        lost = [interrupted(call) for call in open_calls(messages) if newer or not may_rerun(call)]
+        if not lost:
+            return fresh
+        reply = last_reply(messages)
+        place = 1 + max(i for i, m in enumerate(messages) if m is reply or isinstance(m, ToolMessage))
+        whole = [*messages[:place], *lost, *messages[place:]]
+        return {**fresh, "messages": [RemoveMessage(REMOVE_ALL_MESSAGES), *whole]}
+
+    return settle
+
+
+def interrupted(call: ToolCall) -> ToolMessage:
+    """Return the result of a call that was under way when its turn was cancelled or its process died."""
+    text = f"{call['name']} was interrupted; whether it took effect is unknown. Check before calling it again."
+    return call_result(call, text, "interrupted")
+
+
+def model_node(model: BaseChatModel, tools: Sequence[BaseTool], *, name: str, max_steps: int) -> Node:
+    """Return the node that asks `model` for the next step. `name` is the server's, for error sentences."""
+    bound = model.bind_tools(list(tools)) if tools else model
+
+    async def ask(messages: list[AnyMessage]) -> AIMessage:
+        try:
+            try:
+                reply = await bound.ainvoke(messages)
+            except Exception as error:
+                mapped = map_model_error(error, name)
+                shorter = shorten_observations(messages)
+                if not isinstance(mapped, ContextOverflow) or shorter == messages:
+                    raise mapped from error
+                reply = await bound.ainvoke(shorter)
+        except Exception as error:
+            raise map_model_error(error, name) from error
+        if not isinstance(reply, AIMessage):
+            raise TypeError(f"chat model returned {type(reply).__name__}")
+        return reply
+
+    async def node(state: ThreadState) -> Update:
+        calls = state.get("model_calls", 0)
+        if calls >= max_steps:
+            return {"messages": [_partial_answer(state["messages"], calls)], "stop_reason": "step_limit"}
+        reply = _without_cut_calls(await ask(state["messages"]))
+        failures = state.get("failures", 0) + 1 if reply.invalid_tool_calls else 0
+        update: Update = {"messages": [reply], "model_calls": calls + 1, "failures": failures}
+        if not reply.invalid_tool_calls:
+            return update if reply.tool_calls else {**update, "stop_reason": "answered"}
+        update["messages"] += [_correction(bad, failures) for bad in reply.invalid_tool_calls]
+        return {**update, "stop_reason": "format_errors"} if failures >= MAX_FAILURES else update
+
+    return node
+
+
+def _partial_answer(messages: Sequence[BaseMessage], calls: int) -> AIMessage:
+    results = [message.text for message in messages if isinstance(message, ToolMessage)]
+    last = f" The last result was:\n{cut_text(results[-1], 1000)}" if results else ""
+    return AIMessage(f"I stopped after {calls} model calls, the limit of a turn, before I was done.{last}")
+
+
+def _without_cut_calls(reply: AIMessage) -> AIMessage:
+    """Return `reply` with every call made invalid if the token limit cut it off, and with each invalid call's error."""
+    why = str(reply.additional_kwargs.get(REACT_ERROR) or "The call could not be read.")
+    bad = [InvalidToolCall(**{**call, "error": call["error"] or why}) for call in reply.invalid_tool_calls]
+    good = list(reply.tool_calls)
+    if reply.response_metadata.get("finish_reason", reply.response_metadata.get("done_reason")) == "length":
+        cut = "Your reply was cut off at the token limit, so nothing was run. Reply again, much shorter."
+        names = [(call["name"], call["id"]) for call in (*good, *bad)] or [("", f"call_{reply.id}")]
+        good, bad = [], [_invalid(name, identity, cut) for name, identity in names]
+    return reply.model_copy(update={"tool_calls": good, "invalid_tool_calls": bad})
+
+
+def _invalid(name: str | None, identity: str | None, error: str) -> InvalidToolCall:
+    return InvalidToolCall(name=name, args="", id=identity, error=error, type="invalid_tool_call")
+
+
+def _correction(bad: InvalidToolCall, failures: int) -> ToolMessage:
+    form = ' Write exactly:\nThought: <why>\nAction: <tool>\nAction Input: {"<argument>": <value>}'
+    text = f"Error: {bad['error']}{form if failures > 1 else ''}"
+    details = {"status": "error", "format_error": True}
+    return ToolMessage(text, tool_call_id=bad["id"] or "", name=bad["name"] or "", status="error", artifact=details)
+
+
+def approve_node(needs_yes: Callable[[ToolCall], bool]) -> Node:
+    """Return the node that asks for a yes for each open call that `needs_yes`, and applies the answers.
+
+    It interrupts with `{"calls": [{"id", "name", "args"}]}` and is resumed with `{call id: {"decision": "approve" |
+    "deny" | "edit", "reason": str, "args": {...}}}`; a call without an answer is denied.
+    """
+
+    async def approve(state: ThreadState) -> Update:
+        asked = [call for call in open_calls(state["messages"]) if needs_yes(call)]
+        shown = [{"id": call["id"], "name": call["name"], "args": call["args"]} for call in asked]
+        answers: Mapping[str, Mapping[str, Any]] = interrupt({"calls": shown})
+        chosen = {call["id"]: answers.get(call["id"] or "", {"decision": "deny"}) for call in asked}
+        denied = [denial(c, chosen[c["id"]].get("reason", "")) for c in asked if chosen[c["id"]]["decision"] == "deny"]
+        edits = {key: answer["args"] for key, answer in chosen.items() if answer["decision"] == "edit"}
+        reply = last_reply(state["messages"])
+        return {"messages": [*([_edited(reply, edits)] if reply and edits else []), *denied]}
+
+    return approve
+
+
+def denial(call: ToolCall, reason: str = "") -> ToolMessage:
+    """Return the result of a call to which a person said no."""
+    why = f": {reason}" if reason else "."
+    return call_result(call, f"The user did not allow {call['name']}{why}", "denied")
+
+
+def _edited(reply: AIMessage, edits: Mapping[str | None, dict[str, Any]]) -> AIMessage:
+    calls = [ToolCall(**{**call, "args": edits.get(call["id"], call["args"])}) for call in reply.tool_calls]
+    extra = {key: value for key, value in reply.additional_kwargs.items() if key not in (REACT_TEXT, "tool_calls")}
+    return reply.model_copy(update={"tool_calls": calls, "additional_kwargs": extra})
+
+
+def tools_node(tools: Sequence[BaseTool], *, max_chars: int) -> CallNode:
+    """Return the node that runs one call. Whatever the tool does, the call gets exactly one result.
+
+    A result is cut to `max_chars` characters.
+    """
+    by_name = {tool.name: tool for tool in tools}
+
+    async def run(state: CallTask) -> Update:
+        call = state["call"]
+        tool = by_name.get(call["name"])
+        if tool is None:
+            text = f"There is no tool {call['name']!r}. The tools are: {', '.join(by_name) or 'none'}."
+            return {"messages": [call_result(call, text, "error", server="", ms=0, truncated=False)]}
+        server = (tool.metadata or {}).get("server", "")
+        if state["repeats"] >= MAX_REPEATS:
+            text = "This same call was made twice, and its result is above. Give the Final Answer, or another step."
+            return {"messages": [call_result(call, text, "error", server=server, ms=0, truncated=False)]}
+        get_stream_writer()({"type": "tool_started", "server": server, **_shown(call)})
+        started = time.monotonic()
+        result = await _invoke(tool, call)
+        details = result.artifact if isinstance(result.artifact, dict) else {}
+        text = cut_text(result.text, max_chars)
+        return {
+            "messages": [
+                call_result(
+                    call,
+                    text,
+                    "error" if result.status == "error" else "ok",
+                    server=server,
+                    ms=round((time.monotonic() - started) * 1000, 1),
+                    truncated=bool(details.get("truncated")) or text != result.text,
+                )
+            ]
+        }
+
+    return run
+
+
+def _shown(call: ToolCall) -> dict[str, Any]:
+    return {"id": call["id"], "tool": call["name"], "args": call["args"]}
+
+
+async def _invoke(tool: BaseTool, call: ToolCall) -> ToolMessage:
+    try:
+        result = await tool.ainvoke({**call, "type": "tool_call"})
+    except Exception as error:  # an exception that left the node would cancel the sibling calls
+        _log.exception("tool %s failed", tool.name)
+        return call_result(call, f"{tool.name} failed: {type(error).__name__}: {error}", "error")
+    return result if isinstance(result, ToolMessage) else call_result(call, str(result), "ok")

@@ -1,0 +1,138 @@
+"""The one fake chat model of the tests: it says what its script says, and records what it was asked."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from pydantic import Field, PrivateAttr
+
+
+class ScriptExhausted(AssertionError):
+    """The model was asked once more than its script says."""
+
+
+class Say:
+    """One scripted reply, independent of the protocol: an answer, calls, or raw text."""
+
+    def __init__(
+        self,
+        answer: str = "",
+        *,
+        calls: Sequence[tuple[str, dict[str, Any]]] = (),
+        thought: str = "so",
+        raw: str | None = None,
+        finish: str = "stop",
+        error: Exception | None = None,
+        wait: asyncio.Event | None = None,
+    ) -> None:
+        self.answer = answer
+        self.calls = calls
+        self.thought = thought
+        self.raw = raw
+        self.finish = finish
+        self.error = error
+        self.wait = wait
+
+    def react_text(self) -> str:
+        """Return the reply as ReAct text."""
+        if self.raw is not None:
+            return self.raw
+        if self.calls:
+            lines = [f"Action: {name}\nAction Input: {json.dumps(args)}" for name, args in self.calls]
+            return "\n".join([f"Thought: {self.thought}", *lines])
+        return f"Thought: {self.thought}\nFinal Answer: {self.answer}"
+
+
+class ScriptedModel(BaseChatModel):
+    """Replies from `script`, in pieces of `piece` characters; `protocol` is how it writes calls."""
+
+    script: list[Say] = Field(default_factory=list)
+    protocol: str = "native"
+    piece: int = 7
+    _asked: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
+    _called: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
+    _options: list[dict[str, Any]] = PrivateAttr(default_factory=list)
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    @property
+    def asked(self) -> list[list[BaseMessage]]:
+        """What the model was sent, a list of messages a call."""
+        return self._asked
+
+    @property
+    def called(self) -> asyncio.Event:
+        """Set once the model has been asked."""
+        return self._called
+
+    @property
+    def options(self) -> list[dict[str, Any]]:
+        """The keyword arguments of each call, bound tools among them."""
+        return self._options
+
+    def bind_tools(
+        self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        return self.bind(tools=list(tools), **kwargs)
+
+    def _next(self, messages: list[BaseMessage], options: dict[str, Any]) -> Say:
+        self._asked.append(list(messages))
+        self._called.set()
+        self._options.append(options)
+        if len(self._asked) > len(self.script):
+            raise ScriptExhausted(f"the script ends after {len(self.script)} replies")
+        say = self.script[len(self._asked) - 1]
+        if say.error:
+            raise say.error
+        return say
+
+    def _chunks(self, say: Say) -> Iterator[ChatGenerationChunk]:
+        text = say.react_text() if self.protocol == "react" else (say.raw or say.answer)
+        for start in range(0, len(text), self.piece):
+            yield _chunk(content=text[start : start + self.piece])
+        if self.protocol == "native":
+            for index, (name, args) in enumerate(say.calls):
+                call = tool_call_chunk(name=name, args=json.dumps(args), id=f"n{len(self._asked)}_{index}", index=index)
+                yield _chunk(content="", tool_call_chunks=[call])
+        usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "input_token_details": {"cache_read": 8}}
+        metadata = {"finish_reason": say.finish, "model_name": "scripted"}
+        yield _chunk(content="", usage_metadata=usage, response_metadata=metadata)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return generate_from_stream(self._chunks(self._next(messages, kwargs)))
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        say = self._next(messages, kwargs)
+        for chunk in self._chunks(say):
+            if run_manager:
+                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+            yield chunk
+            if say.wait:
+                await say.wait.wait()
+
+
+def _chunk(**fields: Any) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(**fields))

@@ -1,0 +1,72 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tools.support import make_repository, tools_in
+
+
+async def test_matches_come_with_file_and_line(folder: Path) -> None:
+    make_repository(folder)
+    (folder / "src").mkdir()
+    (folder / "src/b.py").write_bytes("x\r\n  naïve = [1]\r\n".encode())
+    (folder / "binary").write_bytes(b"\0naive two")
+    (folder / "node_modules").mkdir()
+    (folder / "node_modules/c.js").write_text("two", encoding="utf-8")
+    async with tools_in(folder) as (ok, _):
+        assert await ok("search_text", text="two") == "a.txt:2: two"
+        assert await ok("search_text", text="[1]") == "src/b.py:2: naïve = [1]"
+        assert await ok("search_text", text=r"^\s+na.ve", regex=True) == "src/b.py:2: naïve = [1]"
+        assert await ok("search_text", text="two", path="node_modules") == "node_modules/c.js:1: two"
+        assert await ok("search_text", text="two", path="a.txt") == "a.txt:2: two"
+        assert await ok("search_text", text="Two") == "No matches for 'Two' in . (case matters)."
+        assert "No matches" in await ok("search_text", text="repositoryformatversion")
+
+
+@pytest.mark.parametrize("text", ["", "a\nb", "x" * 501])
+async def test_text_that_can_not_be_found_is_refused(folder: Path, text: str) -> None:
+    async with tools_in(folder) as (_, refused):
+        assert "one line" in await refused("search_text", text=text)
+
+
+@pytest.mark.parametrize("pattern", ["(", "[a", "*", "(?P<x", "a{99999999999}", "(?<=a+)b", "\\", "(" * 400])
+async def test_a_bad_pattern_is_refused_in_words(folder: Path, pattern: str) -> None:
+    async with tools_in(folder) as (_, refused):
+        assert "regex" in await refused("search_text", text=pattern, regex=True)
+
+
+async def test_a_pattern_that_never_ends_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.search.LIMIT_S", -2)
+    (folder / "f").write_text("a" * 60, encoding="utf-8")
+    async with tools_in(folder) as (_, refused):
+        assert "too long" in await refused("search_text", text="(a+)+$b", regex=True)
+
+
+async def test_results_and_lines_are_cut(folder: Path) -> None:
+    (folder / "many").write_text("needle\n" * 5_000, encoding="utf-8")
+    (folder / "wide").write_bytes(b"x" * 20_000_000 + b"needle" + b"y" * 1_000_000)
+    async with tools_in(folder) as (ok, _):
+        text = await ok("search_text", text="needle", path="many")
+        assert len(text) < 6_200 and "[cut here after" in text
+        text = await ok("search_text", text="needle", path="wide")
+        assert text.startswith("wide:1: ") and "needle" in text and len(text) < 300
+
+
+async def test_links_pipes_loops_and_deep_trees_do_no_harm(folder: Path) -> None:
+    (folder / "loop").symlink_to(".")
+    (folder / "out").symlink_to(folder.parent / "outside")
+    os.mkfifo(folder / "fifo")
+    with (folder / "sparse").open("wb") as stream:
+        stream.truncate(3_000_000_000)
+    deep = folder
+    for _ in range(90):
+        deep /= "d"
+        deep.mkdir()
+    (deep / "f").write_text("TOP-SECRET", encoding="utf-8")
+    started = time.monotonic()
+    async with tools_in(folder) as (ok, refused):
+        assert "No matches" in await ok("search_text", text="TOP-SECRET")
+        assert "No matches" in await ok("search_text", text="TOP.SECRET", regex=True)
+        await refused("search_text", text="x", path="fifo")
+    assert time.monotonic() - started < 10

@@ -1,0 +1,83 @@
+import difflib
+import time
+
+from tools.errors import ToolFailure
+from tools.text import shown
+
+_MAX_COMPARED = 5_000
+_SHOWN = 160
+
+
+def replace_once(text: str, old: str, new: str, name: str) -> tuple[str, int]:
+    r"""Give `text` with its one `old` replaced by `new`, and the line where that was (from 1).
+
+    A "\n" in `old` matches "\r\n" too, and `new` gets the line ends of the file.
+
+    Raises:
+        ToolFailure: `old` is empty, equal to `new`, or does not occur exactly once.
+    """
+    if old == "":
+        raise ToolFailure("old is empty: give the exact text to replace, or use write_file for a new file.")
+    if old == new:
+        raise ToolFailure("old and new are the same: nothing to change.")
+    starts = _matches(text, old)
+    if not starts:
+        raise ToolFailure(f"The text old is not in '{name}'.{_nearest(text, old)}")
+    if len(starts) > 1:
+        lines = ", ".join(dict.fromkeys(str(_line(text, start)) for start, _ in starts[:5]))
+        count = f"{len(starts)} times" if len(starts) < 100 else "100 times or more"
+        raise ToolFailure(
+            f"The text old is in '{name}' {count} (lines {lines}): add lines around it so that it is once."
+        )
+    start, end = starts[0]
+    return text[:start] + _with_ends(new, text) + text[end:], _line(text, start)
+
+
+def _matches(text: str, old: str) -> list[tuple[int, int]]:
+    """Give where `old` stands in `text` (at most 100 places, overlaps too), with other line ends if need be."""
+    for wanted in (old, old.replace("\r\n", "\n").replace("\n", "\r\n"), old.replace("\r\n", "\n")):
+        found, at = list[tuple[int, int]](), text.find(wanted)
+        while at >= 0 and len(found) < 100:
+            found.append((at, at + len(wanted)))
+            at = text.find(wanted, at + 1)
+        if found:
+            return found
+    return []
+
+
+def _with_ends(new: str, text: str) -> str:
+    crlf = text.count("\r\n")
+    if crlf and crlf * 2 > text.count("\n"):
+        return new.replace("\r\n", "\n").replace("\n", "\r\n")
+    return new
+
+
+def _line(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
+def _nearest(text: str, old: str) -> str:
+    wanted = next((line.strip() for line in old.splitlines() if line.strip()), "")
+    lines = {line.strip()[:200]: number for number, line in enumerate(text.split("\n")[:_MAX_COMPARED], 1)}
+    squeezed = _squeezed(wanted)
+    same = (line for line in lines if squeezed and squeezed in _squeezed(line))
+    best = next(same, None) or _most_alike(wanted[:200], [line for line in lines if line])
+    if best is None:
+        return " Read the file and copy the text exactly."
+    number = lines[best]
+    line = text.split("\n")[number - 1].rstrip("\r")
+    return f" The nearest is line {number}: {shown(line, _SHOWN)}\nCopy the text exactly, with its spaces."
+
+
+def _squeezed(line: str) -> str:
+    return "".join(line.split())
+
+
+def _most_alike(wanted: str, lines: list[str]) -> str | None:
+    """Give the line that is most like `wanted`, from as many as can be compared in half a second."""
+    deadline, best = time.monotonic() + 0.5, list[str]()
+    for at in range(0, len(lines), 50):
+        best = difflib.get_close_matches(wanted, [*best, *lines[at : at + 50]], 1, 0.6)
+        if time.monotonic() > deadline:
+            break
+    return best[0] if best else None
