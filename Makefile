@@ -33,7 +33,7 @@ check: install ## lint, format check, strict types
 	$(BIN)/mypy
 
 test: check ## all checks and all tests, a short run of the real model included
-	$(BIN)/a2ia-cli models pull || echo "WARNING: no weights to be had; the tests of the real model are SKIPPED"
+	$(BIN)/a2ia-cli models pull && $(BIN)/a2ia-cli models pull qwen2.5-coder-0.5b || echo "WARNING: no weights to be had; the tests of the real model are SKIPPED"
 	$(BIN)/pytest $(ARGS)
 
 format: install ## rewrite the code in the house's form

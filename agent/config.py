@@ -1,13 +1,21 @@
 """Settings: command-line flags over `A2IA_*` variables over `./a2ia.toml` over the user's file over defaults."""
 
+import os
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from agent.errors import ConfigError, UsageError
 
@@ -26,6 +34,10 @@ def config_dir() -> Path:
     """Return the folder for the user's own configuration files."""
     return platformdirs.user_config_path("a2ia")
 
+
+_PROJECT_FILE = Path("a2ia.toml")
+_OWN_KEYS = frozenset({"allow", "mcp_config", "workspace", "yes"})
+"""Settings that only a person may make: with them a cloned folder could run programs or read beyond itself."""
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -82,7 +94,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        files = [Path("a2ia.toml"), config_dir() / "a2ia.toml"]
+        files = [_PROJECT_FILE, config_dir() / "a2ia.toml"]
         return (init_settings, env_settings, *(TomlConfigSettingsSource(settings_cls, file) for file in files))
 
 
@@ -90,16 +102,67 @@ def load_settings(flags: Mapping[str, Any]) -> Settings:
     """Merge the layers; a flag whose value is None was not given. Raises `UsageError`, or `ConfigError` for a file."""
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        raise _refused(error, given) from error
+    except SettingsError as error:
+        name = re.search(r'field "(\w+)"', str(error))
         raise UsageError(
-            f"Setting {key!r} cannot be {first['input']!r}: {first['msg']}.",
-            "It came from a flag, an A2IA_* variable, ./a2ia.toml or the user's a2ia.toml; see a2ia-cli --help.",
+            f"A2IA_{name[1].upper() if name else '*'} is not valid JSON.", """Write a list as JSON: '["git_*"]'."""
         ) from error
-    except ValueError as error:
-        for file in (Path("a2ia.toml"), config_dir() / "a2ia.toml"):
-            if file.exists():
-                raise ConfigError(file, f"is not valid TOML: {error}") from error
-        raise
+    except (OSError, ValueError) as error:
+        raise _unreadable(error) from error
+    _refuse_reach()
+    return settings
+
+
+def _refuse_reach() -> None:
+    """Refuse a project's file that reaches further than the project: it may have come with a stranger's folder."""
+    if not _PROJECT_FILE.is_file():
+        return
+    text = _PROJECT_FILE.read_text(encoding="utf-8")
+    for key in sorted(_OWN_KEYS & tomllib.loads(text).keys()):
+        raise _in_file(_PROJECT_FILE, text, key, "may not be set by a project's file, since it widens what may run")
+
+
+def _files() -> list[Path]:
+    return [file for file in (_PROJECT_FILE, config_dir() / "a2ia.toml") if file.is_file()]
+
+
+def _refused(error: ValidationError, given: Mapping[str, Any]) -> UsageError:
+    """Say which value was refused, and where it stands."""
+    first = error.errors()[0]
+    key = str(first["loc"][0])
+    unknown = first["type"] == "extra_forbidden"
+    problem = "is no setting" if unknown else f"cannot be {first['input']!r}: {first['msg']}"
+    if key in given:
+        return UsageError(f"--{key.replace('_', '-')} {problem}.", "See a2ia-cli --help.")
+    variable = next((name for name in os.environ if name.upper() == f"A2IA_{key.upper()}"), None)
+    if variable:
+        return UsageError(f"{variable} {problem}.", f"Correct {variable}, or unset it.")
+    for file in _files():
+        text = file.read_text(encoding="utf-8")
+        if key in tomllib.loads(text):
+            return _in_file(file, text, key, problem)
+    return UsageError(f"Setting {key!r} {problem}.", "See a2ia-cli --help.")
+
+
+def _in_file(file: Path, text: str, key: str, problem: str) -> ConfigError:
+    at = re.search(rf"^\s*\[?\s*[\"']?{re.escape(key)}\b", text, re.M)
+    line = text.count("\n", 0, at.end()) + 1 if at else None
+    hint = f"Set {key} in {config_dir() / 'a2ia.toml'}, or give it as a flag." if key in _OWN_KEYS else ""
+    return ConfigError(file.absolute(), problem, line=line, key=key, hint=hint)
+
+
+def _unreadable(error: Exception) -> Exception:
+    """Find the file that cannot be read; `error` itself if it is none of them."""
+    for file in _files():
+        try:
+            tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as cause:
+            return ConfigError(file.absolute(), f"cannot be read: {cause.strerror}")
+        except ValueError as cause:
+            line = re.search(r" \(at line (\d+), column \d+\)", str(cause))
+            problem = f"is not valid TOML: {str(cause).replace(line[0], '') if line else cause}"
+            return ConfigError(file.absolute(), problem, line=int(line[1]) if line else None)
+    return error

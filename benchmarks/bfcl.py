@@ -25,7 +25,7 @@ from agent.mcp.toolbox import Toolbox
 from benchmarks import report
 from benchmarks.bfcl_data import CATEGORIES, Case, case_server, load_cases
 from benchmarks.bfcl_score import judge
-from cli.runtime import _session as new_session
+from cli.runtime import new_session
 from graphs.events import Result, as_json
 
 

@@ -53,8 +53,9 @@ class Run:
         """Return the run as a line of the table."""
         usage = self.result["usage"]
         return (
-            f"{self.name:<12} {self.ready:>8.2f} {self.first_token:>8.2f} {self.whole:>8.2f} {usage['prompt_tokens']:>8}"
-            f" {usage['cached_tokens']:>8} {self.cached:>7.1%} {usage['completion_tokens']:>10}"
+            f"{self.name:<12} {self.ready:>8.2f} {self.first_token:>8.2f} {self.whole:>8.2f}"
+            f" {usage['prompt_tokens']:>8} {usage['cached_tokens']:>8} {self.cached:>7.1%}"
+            f" {usage['completion_tokens']:>10}"
         )
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.history import FileHistory
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from agent.config import Settings, load_settings, state_dir
 from agent.mcp.trust import is_trusted, remember
@@ -42,9 +42,10 @@ def run_chat(flags: Mapping[str, Any]) -> int:
 async def _chat(settings: Settings, display: Display) -> int:
     from cli.runtime import open_runtime
 
-    history = state_dir() / "history"
-    history.parent.mkdir(parents=True, exist_ok=True)
-    prompt: PromptSession[str] = PromptSession(history=FileHistory(str(history)))
+    current = asyncio.current_task()
+    if current:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, current.cancel)
+    prompt: PromptSession[str] = PromptSession(history=_history(display))
     await _ask_trust(settings)
     turns = _Turns(display)
     asker = _Asker(display, turns)
@@ -59,6 +60,18 @@ async def _chat(settings: Settings, display: Display) -> int:
             if text.strip():
                 await turns.run(runtime.session, text)
     return 0
+
+
+def _history(display: Display) -> History:
+    """Return the prompts of earlier sessions; those of this one only where they cannot be kept."""
+    path = state_dir() / "history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        display.warn(f"{path} cannot be written ({error.strerror}); your prompts are kept for this session only.")
+        return InMemoryHistory()
+    return FileHistory(str(path))
 
 
 async def _ask_trust(settings: Settings) -> None:

@@ -1,11 +1,12 @@
 """Everything that goes to standard error: progress, warnings, errors, one line per tool call."""
 
 import json
+import os
 import sys
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,7 +24,9 @@ class Display:
     """Writes to standard error, with colours and a moving bar only where it is a terminal (NO_COLOR is obeyed)."""
 
     def __init__(self, *, debug: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+        plain = bool(os.environ.get("NO_COLOR"))  # rich itself would still write bold and dim
+        colours: Literal["auto"] | None = None if plain else "auto"
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, color_system=colours)
         self._debug = debug
         self._bar: Progress | None = None
         self._task: Any = None
@@ -32,7 +35,7 @@ class Display:
     @property
     def colours(self) -> bool:
         """Whether colours may be used."""
-        return self._console.is_terminal and not self._console.no_color
+        return self._console.color_system is not None
 
     def progress(self, step: Step) -> None:
         """Show one step of long work: a bar where its size is known, else a line. May be called from any thread."""

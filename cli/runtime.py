@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +84,7 @@ async def open_runtime(
         profile = await _profile_beside(backend, toolbox, strict=strict)
         starting.over()
         tools = await toolbox.tools()
-        yield Runtime(_session(settings, backend, profile, tools, approve), profile, tools)
+        yield Runtime(new_session(settings, backend, profile, tools, approve), profile, tools)
 
 
 class _Starting:
@@ -108,23 +108,28 @@ class _Starting:
 
 
 async def _profile_beside(backend: Backend, toolbox: Toolbox, *, strict: bool) -> ModelProfile:
-    """Ask the backend for its profile while the MCP servers come up; with `strict`, stop when one of them cannot."""
-    profiling = asyncio.create_task(backend.profile())
+    """Ask the backend for its profile while the MCP servers come up; the first that fails ends the wait for all."""
+    profiling, opening = asyncio.create_task(backend.profile()), asyncio.create_task(_open_all(toolbox, strict=strict))
     try:
-        await toolbox.tools()
-        failed = [status for status in toolbox.status() if status.state == "failed"]
-        if failed and strict:
-            raise failed[0].cause or McpServerError(f"The MCP server {failed[0].name!r} did not start.")
-        return await profiling
+        profile, _ = await asyncio.gather(profiling, opening)
     finally:
         profiling.cancel()
-        with suppress(BaseException):
-            await profiling
+        opening.cancel()
+        await asyncio.wait({profiling, opening})
+    return profile
 
 
-def _session(
+async def _open_all(toolbox: Toolbox, *, strict: bool) -> None:
+    await toolbox.tools()
+    failed = [status for status in toolbox.status() if status.state == "failed"]
+    if failed and strict:
+        raise failed[0].cause or McpServerError(f"The MCP server {failed[0].name!r} did not start.")
+
+
+def new_session(
     settings: Settings, backend: Backend, profile: ModelProfile, tools: list[BaseTool], approve: Approve | None
 ) -> Session:
+    """Return a session of one thread, in memory, on `backend` and `tools`, wired as `settings` say."""
     by_name = {tool.name: tool.metadata or {} for tool in tools}
 
     def needs_yes(call: ToolCall) -> bool:

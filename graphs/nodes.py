@@ -25,7 +25,7 @@ from agent.context import cut_text, shorten_observations
 from agent.errors import ContextOverflow, map_model_error
 from agent.react.model import REACT_ERROR
 from agent.react.prompt import REACT_TEXT
-from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls
+from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls, told_to_conclude
 
 MAX_FAILURES = 3
 """Malformed replies in a row that end a turn: the first try and two retries, each with another correction."""
@@ -88,15 +88,16 @@ def model_node(model: BaseChatModel, tools: Sequence[BaseTool], *, name: str, ma
     bound = model.bind_tools(list(tools)) if tools else model
 
     async def ask(messages: list[AnyMessage]) -> AIMessage:
+        asked = bound.bind(tool_choice="none") if tools and told_to_conclude(messages) else bound
         try:
             try:
-                reply = await bound.ainvoke(messages)
+                reply = await asked.ainvoke(messages)
             except Exception as error:
                 mapped = map_model_error(error, name)
                 shorter = shorten_observations(messages)
                 if not isinstance(mapped, ContextOverflow) or shorter == messages:
                     raise mapped from error
-                reply = await bound.ainvoke(shorter)
+                reply = await asked.ainvoke(shorter)
         except Exception as error:
             raise map_model_error(error, name) from error
         if not isinstance(reply, AIMessage):
@@ -194,8 +195,8 @@ def tools_node(tools: Sequence[BaseTool], *, max_chars: int) -> CallNode:
             return {"messages": [call_result(call, text, "error", server="", ms=0, truncated=False)]}
         server = (tool.metadata or {}).get("server", "")
         if state["repeats"] >= MAX_REPEATS:
-            text = "This same call was made twice, and its result is above. Give the Final Answer, or another step."
-            return {"messages": [call_result(call, text, "error", server=server, ms=0, truncated=False)]}
+            text = "This same call was made twice, and its result is above. Give the Final Answer with what is known."
+            return {"messages": [call_result(call, text, "error", server=server, ms=0, truncated=False, repeat=True)]}
         get_stream_writer()({"type": "tool_started", "server": server, **_shown(call)})
         started = time.monotonic()
         result = await _invoke(tool, call)

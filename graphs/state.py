@@ -61,6 +61,12 @@ def repeats_of(call: ToolCall, messages: list[AnyMessage]) -> int:
     return count
 
 
+def told_to_conclude(messages: list[AnyMessage]) -> bool:
+    """Say whether the latest message refused a call that was repeated too often; the next reply must be an answer."""
+    latest = messages[-1] if messages else None
+    return isinstance(latest, ToolMessage) and isinstance(latest.artifact, dict) and bool(latest.artifact.get("repeat"))
+
+
 def call_result(call: ToolCall, text: str, status: CallStatus, **details: Any) -> ToolMessage:
     """Return the result of `call`. `details` (server, ms, truncated) travel in its artifact with the status."""
     return ToolMessage(

@@ -31,10 +31,12 @@ Find = Callable[[bytes], int]
 
 
 def plain(text: str) -> Find:
-    """Give the function that finds `text` in a line (-1 for not there)."""
-    wanted = text.encode("utf-8")
+    """Give the function that finds `text` in a line (-1 for not there); one without capitals is found in any case."""
+    wanted, any_case = text.encode("utf-8"), text == text.lower()
 
     def find(line: bytes) -> int:
+        if any_case and line.isascii():
+            line = line.lower()
         at = line.find(wanted)
         return at if at <= 0 else len(line[:at].decode("utf-8", "replace"))
 
@@ -48,7 +50,7 @@ def expression(pattern: str) -> Find:
         ToolFailure: `pattern` is no regular expression.
     """
     try:
-        compiled = re.compile(pattern)
+        compiled = re.compile(pattern, re.IGNORECASE if pattern == pattern.lower() else 0)
     except (re.error, OverflowError, RecursionError) as error:
         raise ToolFailure(f"text is not a valid regex ({error}): correct it, or leave regex out.") from error
 
@@ -76,7 +78,7 @@ def search(workspace: Workspace, text: str, path: str, find: Find) -> str:
     if time.monotonic() > deadline:
         note = f"[stopped after {LIMIT_S} seconds; search a smaller path]"
     if not lines and not note:
-        return f"No matches for '{shown(text)}' in {shown(path)} (case matters)."
+        return f"No matches for '{shown(text)}' in {shown(path)}."
     return "\n".join([*lines, note] if note else lines)
 
 

@@ -244,14 +244,20 @@ class Workspace:
         files = ["/".join(found) for found in itertools.islice(self.walk(), _HINT_ENTRIES)]
         same = [path for path in files if path.rpartition("/")[2] == wanted]
         beside = [path for path in files if path.rpartition("/")[0] == "/".join(names[:-1])]
+        if len(same) == 1:
+            return f" Did you mean {shown(same[0])}?"
         near = same or difflib.get_close_matches("/".join(names), beside, 3, _ALIKE)
         near = near or difflib.get_close_matches("/".join(names), files[:1_000], 3, _ALIKE)
         if near:
             return f" Other files with a similar name: {', '.join(shown(path) for path in near[:3])}."
-        top = sorted(entry.name for entry in Path(self.root).iterdir() if not belongs_to_git(entry.name))
+        top = sorted(_entry(path) for path in Path(self.root).iterdir() if not belongs_to_git(path.name))
         some = ", ".join(shown(name) for name in top[:_HINT_NAMES])
         more = ", and more" if len(top) > _HINT_NAMES else ""
         return f" The workspace folder, whose path is '.', has: {some or 'nothing'}{more}."
+
+
+def _entry(path: Path) -> str:
+    return path.name + ("/" if path.is_dir() and not path.is_symlink() else "")
 
 
 def require_file(place: Place, status: os.stat_result | None = None) -> None:

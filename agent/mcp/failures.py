@@ -59,7 +59,7 @@ def _of_url(cause: BaseException, spec: ServerSpec, http: HttpTransport) -> McpS
 
 
 def _of_program(cause: BaseException, spec: ServerSpec, log: Path, stdio: StdioTransport) -> McpServerError:
-    if isinstance(cause, OSError) and str(cause.filename) == str(log):
+    if isinstance(cause, OSError) and Path(str(cause.filename)) in (log, *log.parents):
         return McpServerError(f"The log {log} of MCP server {spec.name!r} cannot be written: {cause.strerror}.")
     if isinstance(cause, OSError) and not isinstance(cause, ConnectionError):
         return _not_started(cause, spec)

@@ -25,7 +25,8 @@ _MAX_INTEGER = 10**15
 def step_grammar(tools: Sequence[Mapping[str, Any]]) -> str:
     """Return the grammar of one step: a thought of one line, then a call of one of `tools` or the final answer.
 
-    `tools` are OpenAI function specs (`{"name", "description", "parameters"}`).
+    With no tools it holds the model to a final answer. `tools` are OpenAI function specs: `{"name", "description",
+    "parameters"}`.
     """
     calls = [f"call_{number}" for number in range(len(tools))]
     rules = [

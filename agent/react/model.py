@@ -48,8 +48,10 @@ class ReActChatModel(BaseChatModel):
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Return this model with `tools` in its prompt and, where the server can, in the grammar of its replies."""
-        kwargs.pop("tool_choice", None)
+        """Return this model with `tools` in its prompt and, where the server can, in the grammar of its replies.
+
+        Of `tool_choice` only "none" is obeyed, and only under a grammar: the prompt stays, a call cannot be written.
+        """
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
     def prompt(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[BaseMessage]:
@@ -60,8 +62,9 @@ class ReActChatModel(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> tuple[list[BaseMessage], dict[str, Any]]:
         tools = kwargs.pop("tools", [])
+        callable_now = [] if kwargs.pop("tool_choice", None) == "none" else tools
         if self.constrain:
-            kwargs |= self.constrain(_grammar(json.dumps(_functions(tools))))
+            kwargs |= self.constrain(_grammar(json.dumps(_functions(callable_now))))
         prompt = self.prompt(messages, tools)
         _log.debug("sent to the model:\n%s", _Transcript(prompt))
         return prompt, {"stop": [*STOP, *(stop or [])], **kwargs}

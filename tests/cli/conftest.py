@@ -1,5 +1,6 @@
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ Cli = Callable[..., Done]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> Iterator[Place]:
     """An isolated home whose backend is scripted."""
-    return Place(tmp_path)
+    with closing(Place(tmp_path)) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """The tests' own backend: an entry point of `a2ia.backends`, whose model says what a JSON file tells it to.
 
-`A2IA_TEST_SCRIPT` names the file: `{"replies": [...], "protocol": "react", "window": 8192, "piece": 7}`, or `refuse`.
-A reply has `answer`, `calls` ([[tool, arguments], ...]) or `raw`, and `fails` (before the reply), `breaks` (after its
-first piece) or `waits` (for ever, after its first piece).
+`A2IA_TEST_SCRIPT` names the file: `{"replies": [...], "protocol": "react", "window": 8192, "piece": 7}`; with `refuse`
+the server cannot be reached, with `hangs` it never comes up. A reply has `answer`, `calls` ([[tool, arguments], ...])
+or `raw`, and `fails` (before the reply), `breaks` (after its first piece) or `waits` (for ever, after its first piece).
 """
 
 import asyncio
@@ -57,7 +57,7 @@ def _say(reply: dict[str, Any]) -> Say:
 
 
 class ScriptedBackend:
-    """A model server that is always there, or, told to `refuse`, never."""
+    """A model server in this process."""
 
     name = "scripted"
 
@@ -68,6 +68,8 @@ class ScriptedBackend:
 
     async def profile(self) -> ModelProfile:
         self._report(Progress("starting the scripted server"))
+        if self._script.get("hangs"):
+            await asyncio.Event().wait()
         if self._script.get("refuse"):
             raise ModelServerError("The scripted server does not answer.", "Start it.")
         native = self._script.get("protocol") == "native"

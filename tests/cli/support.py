@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from tests.agent.mcp.support import FAULTY
 from tests.cli.scripted import SCRIPT
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 30.0
+LIMIT = 20.0
 """Seconds that anything may take before the test fails."""
 
 _OWN_TERMINAL = (
@@ -115,6 +116,7 @@ class Place:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._started: list[subprocess.Popen[str]] = []
         self.workspace = root / "workspace"
         self.config = root / "home" / "config" / "a2ia"
         self.packages = root / "packages"
@@ -153,7 +155,7 @@ class Place:
     def start(self, *args: str, stdin: int | IO[Any] = subprocess.DEVNULL, **more: Any) -> subprocess.Popen[str]:
         """Start `a2ia-cli` with its output in pipes."""
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", *args],
             stdin=stdin,
             cwd=self.workspace,
@@ -162,6 +164,14 @@ class Place:
             errors="surrogateescape",
             **streams,
         )
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a failed test left behind."""
+        for process in self._started:
+            process.kill()
+            process.communicate()
 
     def run(self, *args: str, text: str | None = None, stdin: int | IO[Any] = subprocess.DEVNULL, **more: Any) -> Done:
         """Run `a2ia-cli` to its end; `text` is piped to its standard input."""
@@ -226,6 +236,10 @@ class Terminal:
         """Press keys."""
         os.write(self._end, text.encode())
 
+    def interrupt(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
     def expect(self, text: str) -> str:
         """Wait until the screen has shown `text` after what was expected before; return what came until then."""
         deadline = time.monotonic() + LIMIT
@@ -235,6 +249,10 @@ class Terminal:
                 raise AssertionError(f"the program left before {text!r}: {self._all!r}")
         before, _, self._seen = self._seen.partition(text)
         return before
+
+    def prompt(self) -> None:
+        """Wait until the program reads keys: it then asks the terminal to mark what is pasted."""
+        self.expect("\x1b[?2004h")
 
     def leave(self) -> int:
         """Wait for the program's end and return its exit code."""

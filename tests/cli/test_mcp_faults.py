@@ -1,6 +1,7 @@
 """MCP servers that fail under a headless run: one sentence with the way out, the right exit code, no process left."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,24 @@ def test_a_program_that_does_not_exist_ends_the_run_with_2(cli: Cli, place: Plac
     assert (done.code, result["error"]["type"]) == (2, "McpServerError")
     assert "'/no/such/program' was not found" in result["error"]["message"]
     assert str(path) in result["error"]["hint"]
+
+
+def test_a_log_that_cannot_be_written_is_named_and_not_the_program(
+    cli: Cli, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(place.root / "script.json"))
+    done, result = ask(cli, "--mcp-config", str(place.faulty("ok")))
+    assert done.code == 2
+    assert "The log " in result["error"]["message"] and "cannot be written" in result["error"]["message"]
+
+
+def test_a_model_server_that_fails_is_told_while_a_tool_server_still_starts(cli: Cli, place: Place) -> None:
+    place.say(refuse=True)
+    began = time.monotonic()
+    done, result = ask(cli, "--mcp-config", str(place.faulty("hangs", startTimeout=25)))
+    assert (done.code, result["error"]["type"]) == (3, "ModelServerError")
+    assert time.monotonic() - began < 15
+    assert not alive(lives(place.root))
 
 
 def test_text_between_the_messages_harms_nothing(cli: Cli, place: Place) -> None:

@@ -15,9 +15,7 @@ def test_a_prompt_without_a_word_is_refused(cli: Cli, prompt: str) -> None:
     assert cli("-p", prompt).out == ""
 
 
-@pytest.mark.parametrize(
-    "prompt", ["a\x00b", "lone \udcff \ud800", "x" * 1_000_000, "-1", "--help me", "[red]", "é" * 9]
-)
+@pytest.mark.parametrize("prompt", ["a\x00b", "lone \udcff \ud800", "x" * 1_000_000, "-1", "--help me", "[red]"])
 def test_any_other_prompt_is_answered(cli: Cli, prompt: str) -> None:
     done = cli("-p", prompt, "--output", "json")
     assert (done.code, done.result()["answer"]) == (0, "Hello.")

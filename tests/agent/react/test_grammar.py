@@ -1,0 +1,52 @@
+import json
+from typing import Any
+
+import pytest
+
+from agent.react.grammar import plain_schema, step_grammar
+
+PATH = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
+
+
+def test_every_tool_has_a_rule_and_the_answer_is_always_open() -> None:
+    grammar = step_grammar([{"name": "read", "parameters": PATH}, {"name": "list", "parameters": {}}])
+    lines = grammar.splitlines()
+    assert lines[0] == "%llguidance {}"
+    assert "(call_0 | call_1 | final)" in lines[1]
+    assert lines[3].startswith('call_0: "Action: read\\nAction Input: " %json {')
+
+
+def test_without_tools_only_an_answer_can_be_written() -> None:
+    assert "(final)" in step_grammar([]) and "Action" not in step_grammar([])
+
+
+def test_a_model_cannot_invent_arguments() -> None:
+    assert plain_schema(PATH)["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("schema", "plain"),
+    [
+        ({"type": "string", "format": "uri", "pattern": "(?=x)", "not": {}}, {"type": "string"}),
+        ({"enum": ["a", 1]}, {"enum": ["a", 1]}),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        ({"$ref": "#/$defs/color"}, {"type": "string", "enum": ["red"]}),
+        ({"$ref": "#/$defs/missing"}, {}),
+        ({"type": "array", "items": {"type": "number"}}, {"type": "array", "items": {"type": "number"}}),
+    ],
+)
+def test_only_what_engines_take_is_kept(schema: dict[str, Any], plain: dict[str, Any]) -> None:
+    root = {"type": "object", "properties": {"x": schema}, "$defs": {"color": {"type": "string", "enum": ["red"]}}}
+    assert plain_schema(root)["properties"]["x"] == plain
+
+
+def test_a_recursive_schema_ends() -> None:
+    node: dict[str, Any] = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}
+    grammar = step_grammar([{"name": "walk", "parameters": {**node, "$defs": {"node": node}}}])
+    assert len(grammar) < 3000 and "$ref" not in grammar
+
+
+def test_an_unbounded_integer_is_bounded() -> None:
+    schema = plain_schema({"type": "object", "properties": {"n": {"type": "integer"}}})
+    assert schema["properties"]["n"]["maximum"] == 10**15
+    assert json.dumps(schema)
