@@ -108,8 +108,10 @@ def _summary(names: list[str]) -> list[str]:
         return []
     files = [name for name in names if not name.endswith("/")]
     kinds = Counter(PurePath(name).suffix or "without suffix" for name in files).most_common(8)
-    folders = [f"{len(names) - len(files)} folders"] if len(names) > len(files) else []
-    counts = f"{len(files)} files: {', '.join(f'{count} {kind}' for kind, count in kinds)}" if files else ""
+    below = len(names) - len(files)
+    folders = [f"{below} folder{'s' * (below > 1)}"] if below else []
+    counted = ", ".join(f"{count} {kind}" for kind, count in kinds)
+    counts = f"{len(files)} file{'s' * (len(files) > 1)}: {counted}" if files else ""
     return [f"[{'; '.join([*filter(None, [counts]), *folders])}]"]
 
 

@@ -17,7 +17,9 @@ async def test_listing_shows_folders_links_and_emptiness(folder: Path) -> None:
         (folder / "link").symlink_to("b.py")
         (folder / "odd\nname").touch()
         (folder / os.fsdecode(b"bad\xff")).touch()
-        assert await ok("list_directory", path="./") == "b.py\nbad\\udcff\nlink@\nodd\\nname\nsrc/"
+        assert await ok("list_directory", path="./") == (
+            "b.py\nbad\\udcff\nlink@\nodd\\nname\nsrc/\n[4 files: 3 without suffix, 1 .py; 1 folder]"
+        )
         assert await ok("list_directory", path="src/") == "(empty folder)"
 
 
@@ -98,7 +100,7 @@ async def test_a_missing_file_names_what_is_near(folder: Path) -> None:
     (folder / "src/server.py").touch()
     async with tools_in(folder) as (_, refused):
         assert "Did you mean src/server.py?" in await refused("read_file", path="server.py")
-        assert "Did you mean src/server.py?" in await refused("read_file", path="src/sever.py")
+        assert "similar name: src/server.py." in await refused("read_file", path="src/sever.py")
         assert "list_directory" in await refused("read_file", path="src")
         assert "list_directory" in await refused("read_file", path="zzz")
 
