@@ -78,7 +78,7 @@ def search(workspace: Workspace, text: str, path: str, find: Find) -> str:
     if time.monotonic() > deadline:
         note = f"[stopped after {LIMIT_S} seconds; search a smaller path]"
     if not lines and not note:
-        return f"No matches for '{shown(text)}' in {shown(path)}."
+        return f"No matches for '{shown(text)}' in '{shown(path)}'."
     return "\n".join([*lines, note] if note else lines)
 
 

@@ -39,6 +39,7 @@ def serve_http(server: MCPServer, port: int) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((_HOST, port))
+        listener.listen()
     except OSError as error:
         raise ToolFailure(f"Port {port} can not be used ({error.strerror}): give another with --port.") from error
     app = server.streamable_http_app(host=_HOST)

@@ -102,7 +102,7 @@ async def test_a_missing_file_names_what_is_near(folder: Path) -> None:
         assert "Did you mean src/server.py?" in await refused("read_file", path="server.py")
         assert "similar name: src/server.py." in await refused("read_file", path="src/sever.py")
         assert "list_directory" in await refused("read_file", path="src")
-        assert "list_directory" in await refused("read_file", path="zzz")
+        assert "whose path is '.', has: src/." in await refused("read_file", path="zzz")
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -20,7 +20,8 @@ async def test_matches_come_with_file_and_line(folder: Path) -> None:
         assert await ok("search_text", text=r"^\s+na.ve", regex=True) == "src/b.py:2: naïve = [1]"
         assert await ok("search_text", text="two", path="node_modules") == "node_modules/c.js:1: two"
         assert await ok("search_text", text="two", path="a.txt") == "a.txt:2: two"
-        assert await ok("search_text", text="Two") == "No matches for 'Two' in . (case matters)."
+        assert await ok("search_text", text="Two") == "No matches for 'Two' in '.'."
+        assert await ok("search_text", text="NAÏVE".lower()) == "src/b.py:2: naïve = [1]"
         assert "No matches" in await ok("search_text", text="repositoryformatversion")
 
 
