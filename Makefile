@@ -24,7 +24,7 @@ run: install ## talk to the embedded model; PROMPT="..." or no terminal: one pro
 	@if [ -z "$$PROMPT" ] && [ -t 0 ] && [ -t 1 ]; then \
 	  $(BIN)/a2ia-cli --workspace examples $(ARGS); \
 	else \
-	  $(BIN)/a2ia-cli --workspace examples -p "$${PROMPT:-Which file in this folder says who repairs the telescope, and what is their phone number?}" $(ARGS) </dev/null; \
+	  $(BIN)/a2ia-cli --workspace examples -p "$${PROMPT:-What is the phone number in contacts/jonas.txt, and what is the phone number in contacts/maria.txt?}" $(ARGS) </dev/null; \
 	fi
 
 check: install ## lint, format check, strict types
