@@ -121,7 +121,7 @@ def _refuse_reach() -> None:
     if not _PROJECT_FILE.is_file():
         return
     text = _PROJECT_FILE.read_text(encoding="utf-8")
-    for key in sorted(_OWN_KEYS & tomllib.loads(text).keys()):
+    for key in (key for key in tomllib.loads(text) if key.lower() in _OWN_KEYS):  # pydantic-settings takes any case
         raise _in_file(_PROJECT_FILE, text, key, "may not be set by a project's file, since it widens what may run")
 
 
@@ -150,7 +150,9 @@ def _refused(error: ValidationError, given: Mapping[str, Any]) -> UsageError:
 def _in_file(file: Path, text: str, key: str, problem: str) -> ConfigError:
     at = re.search(rf"^\s*\[?\s*[\"']?{re.escape(key)}\b", text, re.M)
     line = text.count("\n", 0, at.end()) + 1 if at else None
-    hint = f"Set {key} in {config_dir() / 'a2ia.toml'}, or give it as a flag." if key in _OWN_KEYS else ""
+    hint = (
+        f"Set {key.lower()} in {config_dir() / 'a2ia.toml'}, or give it as a flag." if key.lower() in _OWN_KEYS else ""
+    )
     return ConfigError(file.absolute(), problem, line=line, key=key, hint=hint)
 
 
