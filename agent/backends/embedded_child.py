@@ -56,6 +56,13 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def tuned(params: xllamacpp.CommonParams, threads: int) -> xllamacpp.CommonParams:
+    """Set what decides the speed, as `benchmarks/server_speed.py` found it best; return `params`."""
+    params.cpuparams.n_threads = threads
+    params.cpuparams_batch.n_threads = threads
+    return params
+
+
 def _serve(options: argparse.Namespace, key: str) -> xllamacpp.Server:
     """Load the model and start llama.cpp's server in threads of this process; returns when it answers.
 
@@ -67,8 +74,7 @@ def _serve(options: argparse.Namespace, key: str) -> xllamacpp.Server:
     params.n_ctx = options.ctx
     params.n_parallel = 1  # a second slot would halve the window; requests at the same time wait for one another
     params.cache_ram_mib = PROMPT_CACHE_MIB
-    params.cpuparams.n_threads = options.threads
-    params.cpuparams_batch.n_threads = options.threads
+    tuned(params, options.threads)
     params.use_jinja = True
     params.hostnames = ["127.0.0.1"]
     params.port = 0
