@@ -23,7 +23,7 @@ RUN = [
     Task(
         "run-totals",
         "run totals.py and tell me the number it prints",
-        (says("60472"),),
+        (says("25709"),),
         {
             "totals.py": "value = 11\nfor step in range(2, 60):\n"
             "    value = (value * step + 17) % 65521\nprint(value)\n",
@@ -34,7 +34,7 @@ RUN = [
     Task(
         "run-unique",
         "Run `sort visitors.txt | uniq | wc -l` and give me the result.",
-        (says("23"),),
+        (says("21"),),
         {
             "visitors.txt": "".join(f"guest {chr(97 + n * n % 45 % 26)}{chr(97 + n % 3)}\n" for n in range(90)),
             "staff.txt": "Ada\nBen\n",
@@ -44,7 +44,7 @@ RUN = [
     Task(
         "run-words",
         "Can you count the words in essay.txt with wc -w? How many are there?",
-        (says("268"),),
+        (says("264"),),
         {
             "essay.txt": "".join("the path went on " + "and on " * (n % 5) + "until dusk\n" for n in range(27)),
             "outline.txt": "start, middle, end\n",

@@ -10,6 +10,7 @@ _CHUNK = 1 << 18
 _KEPT_BYTES = RESULT_CHARS * 4
 _MAX_WIDE = 5_000_000
 _MAX_SCAN = 200_000_000
+_COUNTED = 20
 
 
 @dataclass
@@ -41,7 +42,7 @@ def excerpt(stream: BinaryIO, name: str, start: int, end: int | None) -> str:
     if text == "" and window.lines == 0:
         return "(empty file)"
     if not partial and start == 1 and window.whole and last == window.lines:
-        return text
+        return text if last < _COUNTED else f"[all {last} lines]\n{text}"
     return f"{_header(window, start, last, end, partial)}\n{text}"
 
 

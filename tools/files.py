@@ -8,12 +8,12 @@ from pathlib import PurePath
 from tools.encoding import decoded, encoded
 from tools.errors import ToolFailure
 from tools.excerpt import excerpt
+from tools.related import named_files
 from tools.replace import replace_once
 from tools.text import RESULT_CHARS, shown, size_text
 from tools.workspace import Place, Workspace, require_file
 
 _MAX_ENTRIES = 100_000
-_COUNTED = 4
 _MAX_CONTENT = 5_000_000
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -27,20 +27,26 @@ class Files:
     def list_directory(self, path: str = ".") -> str:
         """List the files in a folder.
 
-        One name a line, a folder's with / behind it; cut at a result's size.
+        The folders, then the files, each under a line that counts them and one name a line; cut at a result's size.
+        A file in place of a folder is no error, as with ls.
 
         Raises:
             ToolFailure: there is no such folder.
         """
+        with self._workspace.place(path) as place:
+            status = place.status()
+            if status and stat.S_ISREG(status.st_mode):
+                return f"{place.path} is a file ({size_text(status.st_size)}): use read_file to see what is in it."
         with self._workspace.listing(path) as folder, os.scandir(folder) as entries:
             names = sorted(_entry_text(entry) for entry in itertools.islice(entries, _MAX_ENTRIES))
         if not names:
             return "(empty folder)"
-        lines = list(_within_size(names))
-        if len(lines) == len(names):
-            return "\n".join([*lines, *_summary(names)])
+        shown_names = list(_within_size(names))
+        if len(shown_names) == len(names):
+            return "\n".join(_grouped(names))
         count = f"{len(names)}{' or more' if len(names) == _MAX_ENTRIES else ''}"
-        return "\n".join([f"[the first {len(lines)} of {count} entries; list a folder below, or use ls]", *lines])
+        note = f"[the first {len(shown_names)} of {count} entries; list a folder below, or use ls]"
+        return "\n".join([note, *_grouped(shown_names)])
 
     def read_file(self, path: str, start_line: int = 1, end_line: int = -1) -> str:
         """Read a text file, or only its lines start_line to end_line (-1: the last).
@@ -56,7 +62,9 @@ class Files:
         if last is not None and last < start_line:
             raise ToolFailure(f"end_line ({end_line}) is before start_line ({start_line}): swap them.")
         with self._workspace.reading(path) as stream:
-            return excerpt(stream, shown(path), start_line, last)
+            text = excerpt(stream, shown(path), start_line, last)
+        pointer = named_files(self._workspace, text, ["/".join(self._workspace.names(path))])
+        return f"{text.rstrip()}\n\n{pointer}" if pointer else text
 
     def write_file(self, path: str, content: str) -> str:
         """Create a file, or replace all of it, with content.
@@ -102,17 +110,20 @@ def _entry_text(entry: "os.DirEntry[str]") -> str:
     return shown(entry.name, 255) + ("/" if entry.is_dir(follow_symlinks=False) else "")
 
 
-def _summary(names: list[str]) -> list[str]:
-    """Count the entries by kind, since small models count badly; nothing for a few."""
-    if len(names) < _COUNTED:
-        return []
+def _grouped(names: list[str]) -> list[str]:
+    """Give the folders and then the files, each group under its count, since small models count and sort badly."""
+    folders = [name for name in names if name.endswith("/")]
     files = [name for name in names if not name.endswith("/")]
+    lines = [f"{_count(folders, 'folder')}:", *folders] if folders else []
+    if not files:
+        return lines
     kinds = Counter(PurePath(name).suffix or "without suffix" for name in files).most_common(8)
-    below = len(names) - len(files)
-    folders = [f"{below} folder{'s' * (below > 1)}"] if below else []
-    counted = ", ".join(f"{count} {kind}" for kind, count in kinds)
-    counts = f"{len(files)} file{'s' * (len(files) > 1)}: {counted}" if files else ""
-    return [f"[{'; '.join([*filter(None, [counts]), *folders])}]"]
+    by_kind = f" ({', '.join(f'{count} {kind}' for kind, count in kinds)})" if len(kinds) > 1 else ""
+    return [*lines, f"{_count(files, 'file')}{by_kind}:", *files]
+
+
+def _count(names: list[str], noun: str) -> str:
+    return f"{len(names)} {noun}{'s' * (len(names) > 1)}"
 
 
 def _within_size(lines: list[str]) -> "itertools.takewhile[str]":

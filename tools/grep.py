@@ -7,11 +7,13 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from tools.encoding import is_binary
 from tools.errors import ToolFailure
+from tools.related import named_files
 from tools.text import RESULT_CHARS, shown
 from tools.workspace import Names, Workspace, require_file
 
@@ -26,17 +28,34 @@ _CHUNK = 1 << 18
 _MAX_LINE = 1 << 16
 _AROUND = 200
 _CHILD_MEMORY = 1 << 30
+_MAX_NAMED = 20_000
+_NAMES_SHOWN = 20
+_MAX_NEAR = 20_000
+_NEAR_SHOWN = 8
 
 Find = Callable[[bytes], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A line in which something was found."""
+
+    path: str
+    number: int
+    piece: str
+
+    @property
+    def text(self) -> str:
+        """The hit as a result shows it."""
+        return f"{self.path}:{self.number}: {self.piece}"
+
+
 def plain(text: str) -> Find:
-    """Give the function that finds `text` in a line (-1 for not there); one without capitals is found in any case."""
-    wanted, any_case = text.encode("utf-8"), text == text.lower()
+    """Give the function that finds `text` in a line (-1 for not there), in any case."""
+    wanted = text.lower().encode("utf-8")
 
     def find(line: bytes) -> int:
-        if any_case and line.isascii():
-            line = line.lower()
+        line = line.lower() if line.isascii() else line.decode("utf-8", "replace").lower().encode("utf-8")
         at = line.find(wanted)
         return at if at <= 0 else len(line[:at].decode("utf-8", "replace"))
 
@@ -68,18 +87,58 @@ def search(workspace: Workspace, text: str, path: str, find: Find) -> str:
         ToolFailure: there is no such path.
     """
     deadline = time.monotonic() + LIMIT_S
-    lines, size, note = list[str](), 0, ""
-    for line in _hits(workspace, path, find, deadline):
-        size += len(line) + 1
+    hits, size, note = list[Hit](), 0, ""
+    for hit in _hits(workspace, path, find, deadline):
+        size += len(hit.text) + 1
         if size > RESULT_CHARS:
-            note = f"[cut here after {len(lines)} lines; search a smaller path or a longer text]"
+            note = f"[cut here after {len(hits)} lines; search a smaller path or a longer text]"
             break
-        lines.append(line)
+        hits.append(hit)
     if time.monotonic() > deadline:
         note = f"[stopped after {LIMIT_S} seconds; search a smaller path]"
-    if not lines and not note:
-        return f"No matches for '{shown(text)}' in '{shown(path)}'."
-    return "\n".join([*lines, note] if note else lines)
+    if note:
+        return "\n".join([*(hit.text for hit in hits), note])
+    return "\n".join(_found(workspace, text, path, hits, find, deadline))
+
+
+def _found(workspace: Workspace, text: str, path: str, hits: list["Hit"], find: Find, deadline: float) -> list[str]:
+    """Give the lines of a search that came to its end: what was found, files named so, else the nearest lines."""
+    named = _named(workspace, path, find)
+    pointer = named_files(workspace, "\n".join(hit.piece for hit in hits), {*named, *(hit.path for hit in hits)})
+    if hits or named:
+        nothing = [] if hits else [f"No file has '{shown(text)}' in its text."]
+        return [*nothing, *(hit.text for hit in hits), *named, *filter(None, [pointer])]
+    near = _nearest(workspace, text, path, deadline)
+    if near:
+        return [f"No line has '{shown(text)}'. Lines with some of its words:", *near]
+    return [f"No file in '{shown(path)}' has '{shown(text)}', neither in its text nor in its name."]
+
+
+def _nearest(workspace: Workspace, text: str, path: str, deadline: float) -> list[str]:
+    """Give the lines that have the most of the words of `text`: a small model searches for whole questions."""
+    words = set(re.findall(r"[^\W_]{3,}", text.lower()))
+    if len(words) < 2:
+        return []
+    best, most = list[str](), 1
+    any_word = expression("|".join(map(re.escape, sorted(words))))
+    for hit in itertools.islice(_hits(workspace, path, any_word, deadline), _MAX_NEAR):
+        count = len(words & set(re.findall(r"[^\W_]{3,}", f"{hit.path} {hit.piece}".lower())))
+        if count > most:
+            best, most = [], count
+        if count == most:
+            best.append(hit.text)
+    return best[:_NEAR_SHOWN]
+
+
+def _named(workspace: Workspace, path: str, find: Find) -> list[str]:
+    """Give the files whose name `find` finds, under a line that counts them: who looks for one often searches so."""
+    names = list(itertools.islice(_files(workspace, path), _MAX_NAMED))
+    paths = ["/".join(found) for found in names if find(found[-1].encode("utf-8", "replace")) >= 0]
+    if not paths:
+        return []
+    head = f"{len(paths)} {'files have' if len(paths) > 1 else 'file has'} it in the name:"
+    more = [f"[and {len(paths) - _NAMES_SHOWN} more]"] if len(paths) > _NAMES_SHOWN else []
+    return [head, *(shown(found, 255) for found in paths[:_NAMES_SHOWN]), *more]
 
 
 def main() -> None:
@@ -96,7 +155,7 @@ def main() -> None:
     os._exit(code)
 
 
-def _hits(workspace: Workspace, path: str, find: Find, deadline: float) -> Iterator[str]:
+def _hits(workspace: Workspace, path: str, find: Find, deadline: float) -> Iterator[Hit]:
     for names in _files(workspace, path):
         if time.monotonic() > deadline:
             return
@@ -108,7 +167,7 @@ def _hits(workspace: Workspace, path: str, find: Find, deadline: float) -> Itera
             for number, (_, line, at) in ((number, next(same)) for number, same in hits):
                 start = max(at - _AROUND // 2, 0)
                 piece = line.decode("utf-8", "replace").rstrip("\r")[start : start + _AROUND]
-                yield f"{shown('/'.join(names), 255)}:{number}: {piece.strip()}"
+                yield Hit(shown("/".join(names), 255), number, piece.strip())
 
 
 def _files(workspace: Workspace, path: str) -> Iterator[Names]:

@@ -233,7 +233,7 @@ class Workspace:
         if error.errno == errno.ENOENT:
             return ToolFailure(f"'{shown(path)}' does not exist.{self._hint(names)}")
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            return ToolFailure(f"'{shown(path)}' is not a folder, or a part of it is not: see list_directory.")
+            return ToolFailure(f"'{shown(path)}' goes through a file or a link, not a folder: see list_directory.")
         if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
             return ToolFailure("The path is too long or has characters that this disk does not take: change it.")
         return ToolFailure(f"'{shown(path)}' can not be used: {(error.strerror or 'unknown error').lower()}.")

@@ -18,9 +18,32 @@ async def test_listing_shows_folders_links_and_emptiness(folder: Path) -> None:
         (folder / "odd\nname").touch()
         (folder / os.fsdecode(b"bad\xff")).touch()
         assert await ok("list_directory", path="./") == (
-            "b.py\nbad\\udcff\nlink@\nodd\\nname\nsrc/\n[4 files: 3 without suffix, 1 .py; 1 folder]"
+            "1 folder:\nsrc/\n4 files (3 without suffix, 1 .py):\nb.py\nbad\\udcff\nlink@\nodd\\nname"
         )
         assert await ok("list_directory", path="src/") == "(empty folder)"
+
+
+async def test_listing_a_file_says_that_it_is_one(folder: Path) -> None:
+    (folder / "b.py").write_text("x = 1\n", encoding="utf-8")
+    async with tools_in(folder) as (ok, refused):
+        text = await ok("list_directory", path="b.py")
+        assert text == "b.py is a file (6 bytes): use read_file to see what is in it."
+        assert "not a folder" in await refused("list_directory", path="b.py/c")
+
+
+async def test_a_text_that_names_files_of_the_workspace_says_so(folder: Path) -> None:
+    (folder / "etc").mkdir()
+    (folder / "etc/app.key").write_text("K-1", encoding="utf-8")
+    (folder / "README").write_text("The key is in etc/app.key.\n", encoding="utf-8")
+    (folder / "main.py").write_text("import tables\nimport os\n", encoding="utf-8")
+    (folder / "tables.py").write_text("from main import x\n" * 40, encoding="utf-8")
+    async with tools_in(folder) as (ok, _):
+        assert (await ok("read_file", path="README")).endswith("app.key.\n\n[It names a file here: etc/app.key]")
+        assert (await ok("read_file", path="main.py")).endswith("[It names a file here: tables.py]")
+        assert "names" not in await ok("read_file", path="tables.py"), "a word of a long text is no file's name"
+        assert await ok("search_text", text="key is") == (
+            "README:1: The key is in etc/app.key.\n[It names a file here: etc/app.key]"
+        )
 
 
 async def test_a_huge_folder_is_listed_in_part(folder: Path) -> None:

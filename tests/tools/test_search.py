@@ -20,9 +20,29 @@ async def test_matches_come_with_file_and_line(folder: Path) -> None:
         assert await ok("search_text", text=r"^\s+na.ve", regex=True) == "src/b.py:2: naïve = [1]"
         assert await ok("search_text", text="two", path="node_modules") == "node_modules/c.js:1: two"
         assert await ok("search_text", text="two", path="a.txt") == "a.txt:2: two"
-        assert await ok("search_text", text="Two") == "No matches for 'Two' in '.'."
-        assert await ok("search_text", text="NAÏVE".lower()) == "src/b.py:2: naïve = [1]"
-        assert "No matches" in await ok("search_text", text="repositoryformatversion")
+        assert await ok("search_text", text="Two") == "a.txt:2: two"
+        assert await ok("search_text", text="NAÏVE") == "src/b.py:2: naïve = [1]"
+        nothing = "No file in '.' has 'repositoryformatversion', neither in its text nor in its name."
+        assert await ok("search_text", text="repositoryformatversion") == nothing
+
+
+async def test_files_are_found_by_their_name_too(folder: Path) -> None:
+    (folder / "trips").mkdir()
+    for name in ("sea.jpg", "hill.JPG", "notes.txt"):
+        (folder / "trips" / name).write_text("a picture", encoding="utf-8")
+    (folder / "index.md").write_text("sea.jpg: the first day\n", encoding="utf-8")
+    async with tools_in(folder) as (ok, _):
+        both = "2 files have it in the name:\ntrips/hill.JPG\ntrips/sea.jpg"
+        assert await ok("search_text", text="jpg") == f"index.md:1: sea.jpg: the first day\n{both}"
+        assert await ok("search_text", text="jpg", path="trips") == f"No file has 'jpg' in its text.\n{both}"
+
+
+async def test_a_question_finds_the_lines_with_most_of_its_words(folder: Path) -> None:
+    (folder / "staff.txt").write_text("Petra: office 4\nJan: office 5\n", encoding="utf-8")
+    (folder / "offices.txt").write_text("4: extension 318\n", encoding="utf-8")
+    async with tools_in(folder) as (ok, _):
+        text = await ok("search_text", text="Petra's office extension")
+        assert text.splitlines()[1:] == ["staff.txt:1: Petra: office 4"]
 
 
 @pytest.mark.parametrize("text", ["", "a\nb", "x" * 501])
@@ -67,7 +87,7 @@ async def test_links_pipes_loops_and_deep_trees_do_no_harm(folder: Path) -> None
     (deep / "f").write_text("TOP-SECRET", encoding="utf-8")
     started = time.monotonic()
     async with tools_in(folder) as (ok, refused):
-        assert "No matches" in await ok("search_text", text="TOP-SECRET")
-        assert "No matches" in await ok("search_text", text="TOP.SECRET", regex=True)
+        assert "No file" in await ok("search_text", text="TOP-SECRET")
+        assert "No file" in await ok("search_text", text="TOP.SECRET", regex=True)
         await refused("search_text", text="x", path="fifo")
     assert time.monotonic() - started < 10
