@@ -12,6 +12,7 @@ from tests.cli.conftest import Cli
 from tests.cli.support import LIMIT, Done, Place
 from tests.servers import ollama, vllm
 from tests.servers.http import LoopbackServer, Reply
+from tests.servers.llama import LlamaCpp, running
 from tests.servers.ollama import MODEL, Ollama, recorded
 from tests.servers.vllm import VLLM
 
@@ -25,12 +26,14 @@ def pieces(text: str) -> list[str]:
     return [text[start : start + 7] for start in range(0, len(text), 7)]
 
 
-def server_of(backend: str, protocol: str) -> LoopbackServer:
+def server_of(backend: str, protocol: str) -> Ollama | VLLM:
     """Return a server that calls a tool and then answers."""
-    said, made = (ollama.said, Ollama) if backend == "ollama" else (vllm.said, VLLM)
+    said = ollama.said if backend == "ollama" else vllm.said
+    replies = [said([], calls=LIST), said(pieces("There is one file, notes.txt."))]
     if protocol == "react":
-        return made(said(pieces(CALL)), said(pieces(ANSWER)))
-    return made(said([], calls=LIST), said(pieces("There is one file, notes.txt.")))
+        replies = [said(pieces(CALL)), said(pieces(ANSWER))]
+    made: dict[str, type[Ollama] | type[VLLM]] = {"ollama": Ollama, "vllm": VLLM, "embedded": LlamaCpp}
+    return made[backend](*replies)
 
 
 def events_of(done: Done) -> list[dict[str, Any]]:
@@ -67,9 +70,11 @@ def test_the_same_question_gives_the_same_events_on_every_backend(cli: Cli, plac
     for backend in ("ollama", "vllm"):
         with server_of(backend, protocol) as server:
             seen[backend] = events_of(cli(*flags, *url_flags(server)))
-    assert seen["ollama"] == seen["scripted"]
-    assert seen["vllm"] == seen["scripted"]
-    kinds = [event["type"] for event in seen["vllm"] if not event["type"].endswith("_delta")]
+    model = place.root / "tiny.gguf"
+    with server_of("embedded", protocol) as server, running(server, model):
+        seen["embedded"] = events_of(cli(*flags, "--backend", "embedded", "--model", str(model)))
+    assert seen == dict.fromkeys(seen, seen["scripted"])
+    kinds = [event["type"] for event in seen["scripted"] if not event["type"].endswith("_delta")]
     assert kinds == ["turn_started", "tool_started", "tool_finished", "result"]
 
 
@@ -147,14 +152,14 @@ def test_the_vllm_command_is_the_vllm_backend(place: Place) -> None:
     assert (done.returncode, result["backend"], result["model"]) == (0, "vllm", vllm.MODEL)
 
 
-def test_addresses_and_the_key_can_stand_in_variables(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_and_the_key_can_stand_in_variables(place: Place) -> None:
     with server_of("vllm", "react") as server:
         assert isinstance(server, VLLM)
         server.key = "secret"
-        for name, value in {"BACKEND": "vllm", "VLLM_URL": server.url, "API_KEY": "secret"}.items():
-            monkeypatch.setenv(f"A2IA_{name}", value)
-        done = cli("--debug", "-p", "go", "--output", "json")
+        place.env |= {"A2IA_BACKEND": "vllm", "A2IA_VLLM_URL": server.url, "A2IA_API_KEY": "secret"}
+        done = place.debug_run("-p", "go", "--output", "json")
     assert (done.code, done.result()["backend"]) == (0, "vllm")
+    assert "sent to the model" in done.err
     assert "secret" not in done.out + done.err
 
 
