@@ -89,6 +89,7 @@ _START = {
     "ollama": "Start it with `ollama serve`, or say where it is with --ollama-url URL.",
     "vllm": "Start it with `vllm serve MODEL`, or say where it is with --vllm-url URL.",
 }
+_KEY = {"ollama": "Give it as OLLAMA_API_KEY.", "vllm": "Give it with --api-key KEY, or as A2IA_API_KEY."}
 _AGAIN = "Run the same command again; if it happens twice, look at the server's log."
 
 
@@ -136,7 +137,7 @@ def _refusal(status: int, text: str, server: str) -> A2IAError:
     if status in {401, 403}:
         return UsageError(
             f"The {server} server asks for another API key (HTTP {status}): {text}",
-            "Give it with --api-key KEY, or as A2IA_API_KEY.",
+            _KEY.get(server, "Give it the key that it was started with."),
         )
     if _REFUSES_TOOLS.search(text):
         return UsageError(f"The {server} server takes no native tool calls: {text}", "Leave --no-react out.")

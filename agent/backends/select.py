@@ -82,17 +82,20 @@ class FirstThatAnswers:
         return self._opened[-1]
 
     async def _choose(self) -> Backend:
-        if _embedded_only(self._settings.model):
-            return self._open("embedded")
+        # Opening imports modules and reads certificates, so it is done in threads: the loop may have other work.
+        if await asyncio.to_thread(_embedded_only, self._settings.model):
+            return await asyncio.to_thread(self._open, "embedded")
         given = [name for name in SERVERS if getattr(self._settings, f"{name}_url")]
-        servers = [self._open(name) for name in given or SERVERS]
+        servers = [await asyncio.to_thread(self._open, name) for name in given or SERVERS]
         up = await asyncio.gather(*(server.health() for server in servers))
         first = next((server for server, answers in zip(servers, up, strict=True) if answers), None)
         if first is not None:
             self._report(Progress(f"Using {first.name}, which answers; --backend NAME chooses another"))
-        elif not given:
-            self._report(Progress(f"Using embedded: neither {' nor '.join(SERVERS)} answers"))
-        return first or (servers[0] if given else self._open("embedded"))
+            return first
+        if given:
+            return servers[0]
+        self._report(Progress(f"Using embedded: neither {' nor '.join(SERVERS)} answers"))
+        return await asyncio.to_thread(self._open, "embedded")
 
 
 def _embedded_only(model: str | None) -> bool:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,25 @@ def test_a_fault_is_one_sentence_one_hint_and_its_exit_code(
     assert said in result["error"]["message"]
     assert result["error"]["hint"]
     assert (result["steps"], result["stop_reason"]) == ([], "overflow" if code == 5 else "error")
+
+
+@pytest.mark.parametrize(
+    ("made", "reply"),
+    [
+        pytest.param(Ollama, Reply(silent=True), id="Ollama: at once"),
+        pytest.param(Ollama, Reply(lines=CUT, silent=True), id="Ollama: after a call"),
+        pytest.param(VLLM, Reply(silent=True), id="VLLM: at once"),
+        pytest.param(VLLM, replace(vllm.said([], calls=LIST, finish=None), silent=True), id="VLLM: after a call"),
+    ],
+)
+def test_a_server_that_falls_silent_ends_the_run_after_the_timeout(
+    cli: Cli, made: type[Ollama] | type[VLLM], reply: Reply
+) -> None:
+    with made(reply) as server:
+        ended, result = ask(cli, server, "--no-react", "--timeout", "2")
+    assert (ended, result["error"]["type"], result["steps"]) == (3, "ModelServerError", [])
+    assert "did not answer in time" in result["error"]["message"]
+    assert "--timeout" in result["error"]["hint"]
 
 
 def test_a_server_that_is_not_there_is_exit_3_and_an_address_that_is_none_exit_2(cli: Cli) -> None:

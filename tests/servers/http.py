@@ -12,12 +12,13 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: its lines go out one by one; `cut` closes the connection in place of the end."""
+    """An answer: its lines go out one by one; then it ends, `cut` closes the connection, or `silent` leaves it open."""
 
     status: int = 200
     kind: str = "application/json"
     lines: list[str] = field(default_factory=list)
     cut: bool = False
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,11 @@ class LoopbackServer:
         self.asked: list[Asked] = []
         self._lock = threading.Lock()
 
+        self._leaving = threading.Event()
+
         class Handler(_Handler):
             server_answer = staticmethod(self._answer)
+            leaving = self._leaving
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -68,6 +72,7 @@ class LoopbackServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._leaving.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -76,6 +81,7 @@ class LoopbackServer:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_answer: Callable[[Asked], Reply]
+    leaving: threading.Event
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name is the base class's
         pass
@@ -98,7 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
             data = f"{line}\n".encode()
             self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
             self.wfile.flush()
-        if reply.cut:
+        if reply.silent:
+            self.leaving.wait(30)
+        if reply.cut or reply.silent:
             self.close_connection = True
         else:
             self.wfile.write(b"0\r\n\r\n")
