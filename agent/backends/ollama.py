@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import logging
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from agent.errors import UsageError
 if TYPE_CHECKING:
     import httpx
     from langchain_core.language_models import BaseChatModel
+
+_log = logging.getLogger(__name__)
 
 PORT = 11434
 """Ollama's own default (its docs/faq, `OLLAMA_HOST`)."""
@@ -68,6 +71,7 @@ class OllamaBackend:
         await self._ask("/api/chat", self._body(model, []))
         thinks = "thinking" in shown.get("capabilities", [])
         native, evidence = probe.decided(self._settings.react) or await self._calls_tools(model, thinks=thinks)
+        _log.debug("%s: %s", model, evidence)
         return ModelProfile(
             model=model,
             window=await self._loaded_window(model) or self._window,

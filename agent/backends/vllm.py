@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from agent.backends import probe, wire
@@ -17,6 +18,8 @@ from agent.errors import ModelServerError, UsageError
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+_log = logging.getLogger(__name__)
 
 PORT = 8000
 """vLLM's own default (`vllm serve --help`, `--port`)."""
@@ -57,6 +60,7 @@ class VLLMBackend:
             self._calls_tools(model), self._constraint(model), self._takes_system_role(model)
         )
         native, evidence = tools
+        _log.debug("%s: %s", model, evidence)
         return ModelProfile(model, window, native, evidence, constraint=constraint, system_role=system_role)
 
     def chat_model(self, profile: ModelProfile) -> BaseChatModel:
@@ -99,9 +103,9 @@ class VLLMBackend:
             return answer
         body = {"tools": [probe.TOOL], "tool_choice": "auto", "max_tokens": probe.TOKENS}
         reply = await self._chat(model, probe.MESSAGES, body)
-        return (
-            probe.verdict(reply) if isinstance(reply, dict) else (False, f"Asked with one tool, vLLM refused {reply}")
-        )
+        if isinstance(reply, str):
+            return False, f"Asked with one tool, vLLM refused {reply}"
+        return probe.verdict(reply)
 
     async def _constraint(self, model: str) -> ConstraintKind | None:
         """Have the model say a word that it says under a grammar only: a field that vLLM does not know is ignored."""

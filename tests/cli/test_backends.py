@@ -161,6 +161,7 @@ def test_addresses_and_the_key_can_stand_in_variables(place: Place) -> None:
         done = place.debug_run("-p", "go", "--output", "json")
     assert (done.code, done.result()["backend"]) == (0, "vllm")
     assert "sent to the model" in done.err
+    assert "Asked with one tool, the model made no call" in done.err
     assert "secret" not in done.out + done.err
 
 
