@@ -22,9 +22,9 @@ install: .venv/installed ## make .venv with everything that running and testing 
 
 run: install ## talk to the embedded model; PROMPT="..." or no terminal: one prompt about examples/
 	@if [ -z "$$PROMPT" ] && [ -t 0 ] && [ -t 1 ]; then \
-	  $(BIN)/a2ia-cli --workspace examples $(ARGS); \
+	  $(BIN)/a2ia-cli --backend embedded --workspace examples $(ARGS); \
 	else \
-	  $(BIN)/a2ia-cli --workspace examples -p "$${PROMPT:-What is the phone number in contacts/jonas.txt, and what is the phone number in contacts/maria.txt?}" $(ARGS) </dev/null; \
+	  $(BIN)/a2ia-cli --backend embedded --workspace examples -p "$${PROMPT:-What is the phone number in contacts/jonas.txt, and what is the phone number in contacts/maria.txt?}" $(ARGS) </dev/null; \
 	fi
 
 check: install ## lint, format check, strict types

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from agent.backends.address import is_loopback
 from agent.errors import ConfigError, UsageError
 
 
@@ -39,6 +40,9 @@ _PROJECT_FILE = Path("a2ia.toml")
 _OWN_KEYS = frozenset({"allow", "mcp_config", "workspace", "yes"})
 """Settings that only a person may make: with them a cloned folder could run programs or read beyond itself."""
 
+_ADDRESS_KEYS = frozenset({"ollama_url", "vllm_url"})
+"""Settings that may name only this machine in a project's file: a stranger's server would read everything along."""
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -56,10 +60,16 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="A2IA_", extra="forbid", frozen=True)
 
-    backend: str = "embedded"
-    """Name of the model server's entry point in the group `a2ia.backends`."""
+    backend: str | None = None
+    """Name of the model server's entry point in the group `a2ia.backends`; None: the first that answers."""
     model: str | None = None
     """Model name or path to a GGUF file; the backend's default where None."""
+    vllm_url: str | None = None
+    """Where vLLM answers, with or without `/v1`; http://localhost:8000/v1 where None."""
+    ollama_url: str | None = None
+    """Where Ollama answers; `OLLAMA_HOST`, else http://localhost:11434, where None."""
+    api_key: SecretStr | None = None
+    """What vLLM was started with as `--api-key`."""
     react: bool | None = None
     """True: always ReAct; False: always native tool calls; None: by what the model was seen to do."""
     workspace: Path = Path()
@@ -121,8 +131,11 @@ def _refuse_reach() -> None:
     if not _PROJECT_FILE.is_file():
         return
     text = _PROJECT_FILE.read_text(encoding="utf-8")
-    for key in (key for key in tomllib.loads(text) if key.lower() in _OWN_KEYS):  # pydantic-settings takes any case
-        raise _in_file(_PROJECT_FILE, text, key, "may not be set by a project's file, since it widens what may run")
+    for key, value in tomllib.loads(text).items():  # pydantic-settings takes any case
+        if key.lower() in _OWN_KEYS:
+            raise _in_file(_PROJECT_FILE, text, key, "may not be set by a project's file, since it widens what may run")
+        if key.lower() in _ADDRESS_KEYS and not is_loopback(str(value)):
+            raise _in_file(_PROJECT_FILE, text, key, "may name only this machine in a project's file")
 
 
 def _files() -> list[Path]:
@@ -150,9 +163,8 @@ def _refused(error: ValidationError, given: Mapping[str, Any]) -> UsageError:
 def _in_file(file: Path, text: str, key: str, problem: str) -> ConfigError:
     at = re.search(rf"^\s*\[?\s*[\"']?{re.escape(key)}\b", text, re.M)
     line = text.count("\n", 0, at.end()) + 1 if at else None
-    hint = (
-        f"Set {key.lower()} in {config_dir() / 'a2ia.toml'}, or give it as a flag." if key.lower() in _OWN_KEYS else ""
-    )
+    own = key.lower() in _OWN_KEYS | _ADDRESS_KEYS
+    hint = f"Set {key.lower()} in {config_dir() / 'a2ia.toml'}, or give it as a flag." if own else ""
     return ConfigError(file.absolute(), problem, line=line, key=key, hint=hint)
 
 

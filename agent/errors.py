@@ -12,9 +12,10 @@ Each carries one sentence that says what happened and to what, and one that says
 Exceptions of foreign libraries become one of these in `map_model_error` and nowhere else.
 """
 
+import json
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class A2IAError(Exception):
@@ -76,7 +77,20 @@ class ContextOverflow(ModelServerError):
 _OVERFLOW_WORDS = re.compile(
     r"exceed\w* (the )?(available |maximum )?context|maximum context length|context size", re.I
 )
-_OVERFLOW_NUMBERS = re.compile(r"\((\d+) tokens\).{0,60}?\((\d+) tokens\)", re.S)
+_OVERFLOW_NUMBERS = (
+    re.compile(r"\((?P<prompt>\d+) tokens\).{0,60}?\((?P<window>\d+) tokens\)", re.S),  # llama.cpp, Ollama
+    re.compile(r"length is (?P<window>\d+) tokens.*?(prompt contains( at least)?|resulted in) (?P<prompt>\d+)", re.S),
+    re.compile(r"length is (?P<window>\d+) tokens.*?\((?P<prompt>\d+) in the messages", re.S),  # vLLM, of old
+)
+
+_REFUSES_TOOLS = re.compile(r"does not support tools|--enable-auto-tool-choice|--tool-call-parser")
+_NO_MODEL = re.compile(r"model .* (not found|does not exist)", re.I)
+_START = {
+    "ollama": "Start it with `ollama serve`, or say where it is with --ollama-url URL.",
+    "vllm": "Start it with `vllm serve MODEL`, or say where it is with --vllm-url URL.",
+}
+_KEY = {"ollama": "Give it as OLLAMA_API_KEY.", "vllm": "Give it with --api-key KEY, or as A2IA_API_KEY."}
+_AGAIN = "Run the same command again; if it happens twice, look at the server's log."
 
 
 def map_model_error(error: Exception, server: str) -> A2IAError:
@@ -89,20 +103,97 @@ def map_model_error(error: Exception, server: str) -> A2IAError:
         return error
     kind = type(error)
     roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
-    text = " ".join(str(error).split())[:500]
+    text = " ".join(_said(error).split()).rstrip(".")[:500]
     if _OVERFLOW_WORDS.search(text):
-        numbers = _OVERFLOW_NUMBERS.search(text)
-        return ContextOverflow(int(numbers[1]), int(numbers[2])) if numbers else ContextOverflow(None, None)
+        return _overflow(text)
+    if any(type(cause).__name__ in {"ConnectError", "ConnectTimeout", "ConnectionError"} for cause in _chain(error)):
+        return ModelServerError(
+            f"The {server} server cannot be reached{_where(error)}: {text or kind.__name__}.",
+            _START.get(server, _AGAIN),
+        )
     if "timeout" in kind.__name__.lower() or isinstance(error, TimeoutError):
         return ModelServerError(
             f"The {server} server did not answer in time.", "Give it longer with --timeout SECONDS, or ask for less."
         )
-    status = getattr(error, "status_code", None)
+    status = _status(error)
     if status is not None:
-        return ModelServerError(f"The {server} server refused the request (HTTP {status}): {text}")
+        return _refusal(status, text, server)
     if roots & {"httpx", "httpcore", "openai", "ollama"} or isinstance(error, ConnectionError):
         return ModelServerError(
-            f"The {server} server broke off or could not be reached: {text or kind.__name__}.",
-            "Run the same command again; if it happens twice, look at the server's log.",
+            f"The {server} server broke off or could not be reached: {text or kind.__name__}.", _AGAIN
         )
+    if isinstance(error, ValueError) and roots & {"json", "pydantic_core"}:
+        return ModelServerError(f"The {server} server's answer is broken: {text}.", _AGAIN)
     raise error
+
+
+def _overflow(text: str) -> ContextOverflow:
+    numbers = next((found for form in _OVERFLOW_NUMBERS if (found := form.search(text))), None)
+    return ContextOverflow(int(numbers["prompt"]), int(numbers["window"])) if numbers else ContextOverflow(None, None)
+
+
+def _refusal(status: int, text: str, server: str) -> A2IAError:
+    """Return the error for an answer with this HTTP status, by what is the user's to mend."""
+    if status in {401, 403}:
+        return UsageError(
+            f"The {server} server asks for another API key (HTTP {status}): {text}",
+            _KEY.get(server, "Give it the key that it was started with."),
+        )
+    if _REFUSES_TOOLS.search(text):
+        return UsageError(f"The {server} server takes no native tool calls: {text}", "Leave --no-react out.")
+    if status == 404 and _NO_MODEL.search(text):
+        return UsageError(f"The {server} server has no such model: {text}", "Name one that it has with --model NAME.")
+    if status == 404:
+        return ModelServerError(
+            f"The {server} server does not know this address (HTTP 404): {text}", _START.get(server, _AGAIN)
+        )
+    if status == 503:
+        return ModelServerError(
+            f"The {server} server is busy, or its model is down (HTTP 503): {text}",
+            "Wait a little and run the same command again; if it stays so, restart the server.",
+        )
+    if status >= 500:
+        return ModelServerError(f"The {server} server failed (HTTP {status}): {text}", _AGAIN)
+    return ModelServerError(
+        f"The {server} server refused the request (HTTP {status}): {text}",
+        "Run again with --debug to see what it was sent.",
+    )
+
+
+def _status(error: Exception) -> int | None:
+    """Return the HTTP status of the refusal that `error` is; None where a reply had begun (Ollama says -1 then)."""
+    response = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
+    return status if isinstance(status, int) and status > 0 else None
+
+
+def _said(error: Exception) -> str:
+    """Return the server's own words in `error`, out of however many layers of JSON (Ollama quotes llama.cpp's)."""
+    words: Any = getattr(error, "body", None) or getattr(error, "error", None)
+    if not words and hasattr(error, "response"):
+        words = error.response.text
+    for _ in range(4):
+        if isinstance(words, str) and words.lstrip().startswith("{"):
+            try:
+                words = json.loads(words)
+            except ValueError:
+                break
+        if not isinstance(words, dict):
+            break
+        words = words.get("error") or words.get("message") or words.get("detail") or str(words)
+    return str(words or error)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return `error` and what led to it, outermost first."""
+    cause = error.__cause__
+    return [error, *(_chain(cause) if cause else [])]
+
+
+def _where(error: Exception) -> str:
+    """Return the server's address as httpx and openai note it, without its path and credentials."""
+    for cause in _chain(error):
+        request = getattr(cause, "_request", None) or getattr(cause, "request", None)
+        if request is not None:
+            return f" at {request.url.scheme}://{request.url.netloc.decode()}"
+    return ""

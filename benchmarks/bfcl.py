@@ -107,7 +107,7 @@ def _arguments() -> argparse.Namespace:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seed", type=int, default=7, help="which sample (7)")
     which.add_argument("--offset", type=int, help="the slice that begins here, in place of a sample")
-    parser.add_argument("--backend", help="as in a2ia-cli")
+    parser.add_argument("--backend", default="embedded", help="as in a2ia-cli (default embedded)")
     parser.add_argument("--model", help="as in a2ia-cli")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="go on with a broken-off run's result file")
     options = parser.parse_args()

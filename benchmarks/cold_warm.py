@@ -62,7 +62,13 @@ class Run:
 def measure(name: str, prompt: str, workspace: Path, options: Sequence[str]) -> Run:
     """Run the program once and time its first streamed token."""
     command = [report.cli_program(), "-p", prompt, "--output", "stream-json", "--yes", "--workspace", str(workspace)]
-    command += ["--max-steps", "3", *options]  # bounded: only the start counts, and a small model may go in circles
+    command += [
+        "--backend",
+        "embedded",
+        "--max-steps",
+        "3",
+        *options,
+    ]  # bounded: only the start counts, and a small model may go in circles
     print(f"{name} ...", file=sys.stderr, flush=True)
     began = time.monotonic()
     ready = 0.0

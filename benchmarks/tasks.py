@@ -34,7 +34,8 @@ def load_tasks(name: str) -> list[Task]:
 
 def run_program(prompt: str, workspace: Path, options: Sequence[str], seconds: float) -> dict[str, Any]:
     """Run one turn of the program and return its result, exit code, wall time, and the end of its standard error."""
-    command = [report.cli_program(), "-p", prompt, "--output", "json", "--yes", "--workspace", str(workspace), *options]
+    command = [report.cli_program(), "-p", prompt, "--output", "json", "--yes", "--workspace", str(workspace)]
+    command += ["--backend", "embedded", *options]
     # As in an activated environment, so that `python` means something to the tasks' commands.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment = os.environ | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

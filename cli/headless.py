@@ -120,7 +120,7 @@ class _Printer:
         if self._started:
             known = self._started
             return Result(known.thread_id, known.model, known.backend, known.protocol, steps=self._steps)
-        backend = settings.backend if settings else flags.get("backend") or ""
+        backend = (settings.backend if settings else flags.get("backend")) or ""
         model = (settings.model if settings else flags.get("model")) or ""
         return Result("", model, backend, "native" if flags.get("react") is False else "react")
 

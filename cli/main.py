@@ -10,15 +10,23 @@ from cli.options import models_parser, parser
 INTERRUPTED = 130
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line `argv` (the process's own if None) and return the exit code."""
+def main(argv: Sequence[str] | None = None, *, backend: str | None = None) -> int:
+    """Run the command line `argv` (the process's own if None) and return the exit code.
+
+    `backend` is used where the command line names none.
+    """
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        return _run(list(sys.argv[1:] if argv is None else argv), backend)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _run(arguments: list[str]) -> int:
+def vllm_main() -> int:
+    """Run `a2ia-cli-vllm`: `a2ia-cli --backend vllm`."""
+    return main(backend="vllm")
+
+
+def _run(arguments: list[str], backend: str | None) -> int:
     if arguments[:1] == ["models"]:
         given = models_parser().parse_args(arguments[1:])
         from cli.models import run_models
@@ -27,6 +35,7 @@ def _run(arguments: list[str]) -> int:
     top = parser()
     flags = vars(top.parse_args(arguments))
     prompt, output = flags.pop("prompt"), flags.pop("output")
+    flags["backend"] = flags["backend"] or backend
     if prompt is None and output is not None:
         top.error("--output needs -p PROMPT")
     if prompt is None:

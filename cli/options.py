@@ -48,8 +48,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_model_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--backend", metavar="NAME", help="model server: embedded, or an installed one")
+    group.add_argument(
+        "--backend",
+        metavar="NAME",
+        help="ollama, vllm, embedded, or an installed one (default: the first that answers)",
+    )
     group.add_argument("--model", metavar="NAME", help="model name, or the path of a GGUF file")
+    group.add_argument("--ollama-url", metavar="URL", help="where Ollama is (default OLLAMA_HOST, or this machine)")
+    group.add_argument("--vllm-url", metavar="URL", help="where vLLM is (default http://localhost:8000/v1)")
+    group.add_argument("--api-key", metavar="KEY", help="what vLLM asks for")
     react = group.add_mutually_exclusive_group()
     react.add_argument("--react", action="store_true", default=None, help="speak ReAct with the model")
     react.add_argument("--no-react", dest="react", action="store_false", help="use the model's own tool calling")

@@ -34,6 +34,7 @@ class Runtime:
     """A run that is ready: the session, and what it runs on."""
 
     session: Session
+    backend: str
     profile: ModelProfile
     tools: list[BaseTool]
 
@@ -84,7 +85,8 @@ async def open_runtime(
         profile = await _profile_beside(backend, toolbox, strict=strict)
         starting.over()
         tools = await toolbox.tools()
-        yield Runtime(new_session(settings, backend, profile, tools, approve), profile, tools)
+        session = new_session(settings, backend, profile, tools, approve)
+        yield Runtime(session, backend.name, profile, tools)
 
 
 class _Starting:

@@ -19,7 +19,20 @@ SECONDS = 240
 
 def ask(state: Path, prompt: str) -> tuple[int, dict[str, Any]]:
     """Run one prompt about `examples/` through the real program."""
-    command = [sys.executable, "-P", "-m", "cli.main", "-p", prompt, "--output", "json", "--workspace", "examples"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "cli.main",
+        "--backend",
+        "embedded",
+        "-p",
+        prompt,
+        "--output",
+        "json",
+        "--workspace",
+        "examples",
+    ]
     environment = os.environ | {"XDG_STATE_HOME": str(state), "PYTHONPATH": str(ROOT), "A2IA_KEEP_ALIVE": "60"}
     done = subprocess.run(
         [*command, "--max-steps", "6"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True,

@@ -45,6 +45,16 @@ class Progress:
 
 Report = Callable[[Progress], None]
 
+_LONGEST_REPLY = 4096
+
+
+def reply_tokens(window: int) -> int:
+    """Return the longest reply to ask for in a window of `window` tokens: a quarter, as for a tool result.
+
+    Unbounded, a model that repeats itself goes on until the window is full.
+    """
+    return min(window // 4, _LONGEST_REPLY)
+
 
 class Backend(Protocol):
     """One model server. Constructing it must be cheap: nothing is contacted before `profile`."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
-from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from agent.backends.embedded_process import ServerOptions
 from agent.backends.embedded_server import EmbeddedServer
 from agent.backends.weights import fetch
 from agent.backends.weights_model import here, resolve
+from agent.backends.wire import ask
 from agent.config import Settings
 from agent.errors import map_model_error
 
@@ -57,7 +57,7 @@ class EmbeddedBackend:
         importing = asyncio.create_task(asyncio.to_thread(importlib.import_module, "agent.backends.embedded_chat"))
         await asyncio.gather(server.ensure(), importing)
         http = self._http()
-        props = await _ask(http.get("/props"))
+        props = await ask(http.get("/props"), self.name)
         return ModelProfile(
             model=self._model.name,
             window=int(props["default_generation_settings"]["n_ctx"]),
@@ -85,7 +85,7 @@ class EmbeddedBackend:
         """
         probe = re.sub(r"^start\s*:", f'start: "{CANARY}" canary_rest\ncanary_rest:', constraint, count=1, flags=re.M)
         body = {"prompt": "a", "n_predict": 2 * len(CANARY), "temperature": 0, "grammar": probe}
-        reply = await _ask(self._http().post("/completion", json=body))
+        reply = await ask(self._http().post("/completion", json=body), self.name)
         return str(reply["content"]).startswith(CANARY)
 
     async def health(self) -> bool:
@@ -115,15 +115,6 @@ class EmbeddedBackend:
         if self._client is None:
             self._client = embedded_chat.client(self._server, self._settings.timeout)
         return self._client
-
-
-async def _ask(request: Awaitable[httpx.Response]) -> dict[str, Any]:
-    """Return a response's JSON; whatever goes wrong is a `ModelServerError`."""
-    try:
-        value: dict[str, Any] = (await request).raise_for_status().json()
-    except Exception as error:
-        raise map_model_error(error, "embedded") from error
-    return value
 
 
 async def _takes_system_role(http: httpx.AsyncClient) -> bool:

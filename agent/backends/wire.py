@@ -1,0 +1,91 @@
+"""HTTP to a model server beside its chat model: one client, one way to ask, one watch over replies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from agent.backends.address import is_loopback
+from agent.errors import ModelServerError, map_model_error
+
+if TYPE_CHECKING:
+    from langchain_core.outputs import ChatGenerationChunk
+
+CONNECT_SECONDS = 10.0
+"""How long a server may take to accept a connection; a slow network needs one or two."""
+
+HEALTH_SECONDS = 2.0
+"""How long `health` waits in all, where a server that is there answers in milliseconds."""
+
+
+def client(url: str, timeout: float, key: str | None = None) -> httpx.AsyncClient:
+    """Return a client of the server at `url`, which may be silent for `timeout` seconds.
+
+    The user's proxies are asked only for a server on another machine.
+    """
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    limits = httpx.Timeout(timeout, connect=CONNECT_SECONDS)
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=limits, trust_env=not is_loopback(url))
+
+
+async def ask(request: Awaitable[httpx.Response], server: str) -> dict[str, Any]:
+    """Return the JSON object that a request is answered with; all else is an `A2IAError` that names `server`."""
+    try:
+        response = await request
+    except Exception as error:
+        raise map_model_error(error, server) from error
+    return parsed(response, server)
+
+
+async def tell(request: Awaitable[httpx.Response], server: str) -> httpx.Response:
+    """Return the response to a request whose refusal is an answer too.
+
+    Raises an `A2IAError` if the server cannot be reached, asks for a key, or is busy.
+    """
+    try:
+        response = await request
+        if response.status_code in {401, 403, 503}:
+            response.raise_for_status()
+    except Exception as error:
+        raise map_model_error(error, server) from error
+    return response
+
+
+def parsed(response: httpx.Response, server: str) -> dict[str, Any]:
+    """Return the JSON object of a successful response; raises an `A2IAError` for any other."""
+    try:
+        value = response.raise_for_status().json()
+    except Exception as error:
+        raise map_model_error(error, server) from error
+    if not isinstance(value, dict):
+        raise ModelServerError(f"What answers at {response.url} is no {server} server.", "Check the address.")
+    return value
+
+
+async def answers(http: httpx.AsyncClient, path: str, key: str) -> bool:
+    """Say whether a GET of `path` is answered in time with a JSON object that has `key`."""
+    try:
+        value = (await http.get(path, timeout=HEALTH_SECONDS)).raise_for_status().json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return False
+    return isinstance(value, dict) and key in value
+
+
+async def whole(chunks: AsyncIterator[ChatGenerationChunk], server: str) -> AsyncIterator[ChatGenerationChunk]:
+    """Pass a reply's chunks on; raises `ModelServerError` if it ends without saying why it ended.
+
+    Such a reply was cut: Ollama drops a reply that repeats one token, and any connection may close. LangChain would
+    hand it on as complete, and a call in it would be run.
+    """
+    ended = False
+    async for chunk in chunks:
+        info = chunk.generation_info or {}
+        ended = ended or bool(info.get("finish_reason") or info.get("done_reason"))
+        yield chunk
+    if not ended:
+        raise ModelServerError(
+            f"The {server} server ended its reply before it was complete, so nothing of it was used.",
+            "Run the same command again, or ask in other words: a model that repeats itself is cut off too.",
+        )

@@ -1,0 +1,43 @@
+import socket
+
+import pytest
+
+from agent.backends.base import Progress
+from agent.backends.select import open_backend
+from agent.config import Settings
+from agent.errors import UsageError, WeightsUnavailable
+from tests.agent.backends.loopback import Loopback
+from tests.servers.ollama import Ollama
+
+
+async def test_where_no_server_answers_the_embedded_model_is_used(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as busy:
+        if busy.connect_ex(("localhost", 8000)) == 0:
+            pytest.skip("NOT RUN: something answers at localhost:8000")
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    loopback.faults.missing.add("/")
+    told: list[Progress] = []
+    backend = open_backend(Settings(), told.append)
+    with pytest.raises(WeightsUnavailable):
+        await backend.profile()
+    await backend.aclose()
+    assert backend.name == "embedded"
+    assert told[0].text == "Using embedded: neither ollama nor vllm answers"
+
+
+async def test_nothing_is_contacted_before_the_profile() -> None:
+    with Ollama() as server:
+        settings = Settings(ollama_url=server.url)
+        backend = open_backend(settings, lambda _: None)
+        assert not await backend.health()
+        await backend.aclose()
+        assert server.asked == []
+
+
+def test_a_named_backend_is_opened_and_an_unknown_one_refused() -> None:
+    assert open_backend(Settings(backend="vllm"), lambda _: None).name == "vllm"
+    with pytest.raises(UsageError, match="There is no backend 'nope'") as caught:
+        open_backend(Settings(backend="nope"), lambda _: None)
+    assert "embedded, ollama, vllm" in caught.value.hint

@@ -1,0 +1,114 @@
+"""A vLLM server: its OpenAI door in the form that vLLM 0.32 sends, Server-Sent Events included."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.servers.http import Asked, LoopbackServer, Reply, reply_json
+
+MODEL = "mistralai/Mixtral-8x7B-Instruct-v0.1"
+USAGE = {"prompt_tokens": 900, "total_tokens": 912, "completion_tokens": 12, "prompt_tokens_details": None}
+
+NO_TOOL_PARSER = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+OVERFLOW = (
+    "This model's maximum context length is 4096 tokens. However, you requested 1024 output tokens and your prompt "
+    "contains at least 3500 input tokens, for a total of at least 4524 tokens. Please reduce the length."
+)
+OLD_OVERFLOW = (
+    "This model's maximum context length is 4096 tokens. However, you requested 5024 tokens (4000 in the messages, "
+    "1024 in the completion). Please reduce the length of the messages or completion."
+)
+
+
+def refusal(message: str, status: int = 400, kind: str = "BadRequestError") -> Reply:
+    """Return an error as vLLM words it."""
+    return reply_json({"error": {"message": message, "type": kind, "param": None, "code": status}}, status)
+
+
+def card(name: str, window: int | None = 4096, parent: str | None = None) -> dict[str, Any]:
+    """Return an entry of `/v1/models`."""
+    owner = {"id": name, "object": "model", "created": 1795381352, "owned_by": "vllm"}
+    return {**owner, "root": name, "parent": parent, "max_model_len": window, "permission": []}
+
+
+def _event(value: dict[str, Any] | str) -> list[str]:
+    """Return an event's lines: the data, and the empty line that ends it."""
+    return [f"data: {value if isinstance(value, str) else json.dumps(value)}", ""]
+
+
+def said(
+    pieces: list[str],
+    *,
+    calls: list[tuple[str, dict[str, Any]]] | None = None,
+    finish: str | None = "stop",
+    error: str | None = None,
+    cut: bool = False,
+) -> Reply:
+    """Return a streamed reply: the role, pieces of text, calls in fragments, how it ended, the usage.
+
+    Without `finish` the stream just ends; with `error` vLLM says so inside the stream.
+    """
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces)]
+    for index, (name, arguments) in enumerate(calls or []):
+        identity = {"id": f"chatcmpl-tool-{index}", "type": "function", "index": index}
+        deltas.append({"tool_calls": [{**identity, "function": {"name": name}}]})
+        text = json.dumps(arguments)
+        for part in (text[: len(text) // 2], text[len(text) // 2 :]):
+            deltas.append({"tool_calls": [{"index": index, "function": {"arguments": part}}]})
+    base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1795381352, "model": MODEL}
+    choice = {"index": 0, "logprobs": None, "finish_reason": None}
+    lines = [line for delta in deltas for line in _event({**base, "choices": [{**choice, "delta": delta}]})]
+    if error:
+        lines += _event({"error": {"message": error, "type": "InternalServerError", "param": None, "code": 500}})
+    if finish:
+        end = {**choice, "delta": {"content": ""}, "finish_reason": "tool_calls" if calls else finish}
+        lines += _event({**base, "choices": [{**end, "stop_reason": None}]})
+        lines += _event({**base, "choices": [], "usage": USAGE}) + _event("[DONE]")
+    return Reply(kind="text/event-stream; charset=utf-8", lines=lines, cut=cut)
+
+
+class VLLM(LoopbackServer):
+    """Each streamed chat request gets the next of `replies`; the attributes say what the server can do."""
+
+    def __init__(self, *replies: Reply) -> None:
+        super().__init__()
+        self.replies = list(replies)
+        self.cards = [card(MODEL)]
+        self.key = ""
+        self.tool_parser = True
+        """Whether it was started with the flags for tool calls."""
+        self.calls_tools = False
+        self.grammars = True
+        self.system_role = True
+
+    def answer(self, asked: Asked) -> Reply:
+        if self.key and asked.path.startswith("/v1") and asked.headers.get("authorization") != f"Bearer {self.key}":
+            return reply_json({"error": "Unauthorized"}, 401)
+        if asked.path == "/v1/models":
+            return reply_json({"object": "list", "data": self.cards})
+        if asked.path == "/tokenize":
+            return self._tokenize(asked.body)
+        if asked.path != "/v1/chat/completions":
+            return reply_json({"detail": "Not Found"}, 404)
+        if asked.body.get("stream"):
+            return self.replies.pop(0)
+        return self._whole(asked.body)
+
+    def _tokenize(self, body: dict[str, Any]) -> Reply:
+        if not self.system_role and any(message["role"] == "system" for message in body["messages"]):
+            return refusal("Conversation roles must alternate user/assistant/user/assistant/...")
+        return reply_json({"count": 3, "max_model_len": 4096, "tokens": [1, 2, 3]})
+
+    def _whole(self, body: dict[str, Any]) -> Reply:
+        message: dict[str, Any] = {"role": "assistant", "content": '```json\n{"name": "read_file"}\n```'}
+        if body.get("tools") and not self.tool_parser:
+            return refusal(NO_TOOL_PARSER)
+        if body.get("tools") and self.calls_tools:
+            function = {"name": "read_file", "arguments": '{"path": "notes.txt"}'}
+            call = {"id": "chatcmpl-tool-9", "type": "function", "function": function}
+            message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        if self.grammars and "structured_outputs" in body:
+            message["content"] = json.loads(body["structured_outputs"]["grammar"].partition("start: ")[2])
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop", "stop_reason": None}
+        return reply_json({"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": USAGE})

@@ -1,0 +1,228 @@
+"""The vLLM backend against an OpenAI door that answers in vLLM's form, event by event."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.tools import tool
+
+from agent.backends.base import ModelProfile
+from agent.backends.vllm import VLLMBackend, create
+from agent.config import Settings
+from agent.errors import A2IAError, ContextOverflow, ModelServerError, UsageError, map_model_error
+from tests.servers.http import Reply, reply_json
+from tests.servers.vllm import MODEL, NO_TOOL_PARSER, OLD_OVERFLOW, OVERFLOW, VLLM, card, refusal, said
+
+
+@tool
+def read_file(path: str) -> str:
+    """Read a text file of the workspace."""
+    return path
+
+
+@asynccontextmanager
+async def opened(server: VLLM, **flags: Any) -> AsyncIterator[VLLMBackend]:
+    """A backend on the server, closed at the end."""
+    given: dict[str, Any] = {"vllm_url": f"{server.url}/v1", **flags}
+    backend = create(Settings(**given), lambda _: None)
+    try:
+        yield backend
+    finally:
+        await backend.aclose()
+
+
+async def profiled(server: VLLM, **flags: Any) -> ModelProfile:
+    async with opened(server, **flags) as backend:
+        return await backend.profile()
+
+
+async def replied(reply: Reply) -> AIMessage:
+    """Return what the chat model makes of a reply, or raise what the loop would."""
+    with VLLM(reply) as server:
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile())
+            try:
+                return await model.ainvoke([HumanMessage("go")])
+            except Exception as error:
+                raise map_model_error(error, "vllm") from error
+
+
+async def test_the_served_model_and_its_window_are_what_vllm_says() -> None:
+    with VLLM() as server:
+        profile = await profiled(server)
+    assert (profile.model, profile.window, profile.constraint) == (MODEL, 4096, "lark")
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
+async def test_the_address_may_end_as_people_write_it(suffix: str) -> None:
+    with VLLM() as server:
+        assert (await profiled(server, vllm_url=server.url + suffix)).model == MODEL
+
+
+async def test_an_adapter_is_a_model_too_and_has_the_window_of_its_base() -> None:
+    with VLLM() as server:
+        server.cards = [card("base", 8192), card("sql", None, parent="base")]
+        assert (await profiled(server)).model == "base"
+        profile = await profiled(server, model="sql")
+    assert (profile.model, profile.window) == ("sql", 8192)
+
+
+async def test_a_server_that_does_not_tell_its_window_gets_a_small_one() -> None:
+    with VLLM() as server:
+        server.cards = [{"id": "x", "object": "model"}]
+        assert (await profiled(server)).window == 4096
+
+
+async def test_only_a_call_that_came_back_makes_a_model_native() -> None:
+    with VLLM() as server:
+        profile = await profiled(server)
+        assert not profile.native_tools and "made no call but wrote" in profile.evidence
+        server.calls_tools = True
+        profile = await profiled(server)
+        assert profile.native_tools and "called it as it should" in profile.evidence
+        server.tool_parser = False
+        profile = await profiled(server)
+        assert not profile.native_tools and "--enable-auto-tool-choice" in profile.evidence
+        bodies = [body for body in server.posted("/v1/chat/completions") if "tools" in body]
+        assert {(body["tool_choice"], body["temperature"], body["max_tokens"]) for body in bodies} == {("auto", 0, 64)}
+        assert "--react" in (await profiled(server, react=True)).evidence
+        assert len([body for body in server.posted("/v1/chat/completions") if "tools" in body]) == len(bodies)
+
+
+async def test_a_server_that_ignores_the_grammar_is_not_trusted_with_one() -> None:
+    with VLLM() as server:
+        server.grammars = False
+        assert (await profiled(server)).constraint is None
+
+
+async def test_a_template_that_refuses_the_system_role_is_noticed() -> None:
+    with VLLM() as server:
+        assert (await profiled(server)).system_role is True
+        server.system_role = False
+        assert (await profiled(server)).system_role is False
+
+
+async def test_a_reply_streams_with_its_usage() -> None:
+    with VLLM(said(["Red", " and", " blue"])) as server:
+        async with opened(server, seed=7, temperature=0.5) as backend:
+            model = backend.chat_model(await backend.profile())
+            chunks = [chunk async for chunk in model.astream([HumanMessage("Name two colours.")])]
+        (body,) = (body for body in server.posted("/v1/chat/completions") if body.get("stream"))
+    assert [chunk.text for chunk in chunks if chunk.text] == ["Red", " and", " blue"]
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    assert isinstance(whole, AIMessageChunk) and whole.usage_metadata
+    assert (whole.usage_metadata["input_tokens"], whole.usage_metadata["output_tokens"]) == (900, 12)
+    assert (body["model"], body["seed"], body["temperature"]) == (MODEL, 7, 0.5)
+    assert body["max_completion_tokens"] == 1024
+    assert "tools" not in body
+
+
+async def test_a_call_in_fragments_is_a_tool_call_and_its_result_goes_back() -> None:
+    with VLLM(said([], calls=[("read_file", {"path": "notes.txt"})]), said(["Tuesday"])) as server:
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile()).bind_tools([read_file])
+            reply = await model.ainvoke([HumanMessage("go")])
+            (call,) = reply.tool_calls
+            assert (call["name"], call["args"], call["id"]) == (
+                "read_file",
+                {"path": "notes.txt"},
+                "chatcmpl-tool-0",
+            )
+            result = ToolMessage("The meeting is on Tuesday.", tool_call_id="chatcmpl-tool-0")
+            assert (await model.ainvoke([HumanMessage("go"), reply, result])).text == "Tuesday"
+        sent = server.posted("/v1/chat/completions")[-1]["messages"]
+    assert sent[-2]["tool_calls"][0]["function"] == {"name": "read_file", "arguments": '{"path": "notes.txt"}'}
+    assert sent[-1] == {
+        "role": "tool",
+        "tool_call_id": "chatcmpl-tool-0",
+        "content": "The meeting is on Tuesday.",
+    }
+
+
+async def test_a_grammar_stands_at_the_top_of_the_request() -> None:
+    with VLLM(said(["yes"])) as server:
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile())
+            await model.bind(**backend.constrain('%llguidance {}\nstart: "yes"\n')).ainvoke([HumanMessage("go")])
+        body = server.posted("/v1/chat/completions")[-1]
+    assert body["structured_outputs"] == {"grammar": '%llguidance {}\nstart: "yes"\n'}
+    assert "extra_body" not in body
+
+
+async def test_the_key_is_sent_and_a_missing_or_wrong_one_is_a_usage_error() -> None:
+    with VLLM(said(["ok"])) as server:
+        server.key = "secret"
+        async with opened(server, api_key="secret") as backend:
+            model = backend.chat_model(await backend.profile())
+            assert (await model.ainvoke([HumanMessage("go")])).text == "ok"
+        for flags in ({}, {"api_key": "wrong"}):
+            with pytest.raises(UsageError, match="asks for another API key") as caught:
+                await profiled(server, **flags)
+            assert "--api-key" in caught.value.hint and "A2IA_API_KEY" in caught.value.hint
+    assert "secret" not in repr(Settings(api_key="secret"))
+
+
+async def test_a_model_that_is_not_served_is_answered_with_those_that_are() -> None:
+    with VLLM() as server:
+        server.cards = [card("TheBloke/Mixtral-8x7B-Instruct-v0.1-AWQ"), card("sql", None)]
+        with pytest.raises(UsageError, match=f"does not serve '{MODEL}'") as caught:
+            await profiled(server, model=MODEL)
+    assert "TheBloke/Mixtral-8x7B-Instruct-v0.1-AWQ, sql" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "sentence"),
+    [
+        (refusal(OVERFLOW), ContextOverflow, r"\(3500 tokens into 4096\)"),
+        (refusal(OLD_OVERFLOW), ContextOverflow, r"\(4000 tokens into 4096\)"),
+        (refusal(NO_TOOL_PARSER), UsageError, "takes no native tool calls: .*--enable-auto-tool-choice"),
+        (refusal("The model `x` does not exist.", 404, "NotFoundError"), UsageError, "no such model: The model `x`"),
+        (refusal("bad grammar"), ModelServerError, r"refused the request \(HTTP 400\): bad grammar"),
+        (refusal("EngineCore died", 500, "InternalServerError"), ModelServerError, r"failed \(HTTP 500\): EngineCore"),
+        (Reply(503), ModelServerError, "is busy, or its model is down"),
+        (reply_json({"detail": "Not Found"}, 404), ModelServerError, "does not know this address .*: Not Found"),
+        (said(["Thought"], finish=None, error="EngineCore died"), ModelServerError, "broke off.*: EngineCore died"),
+        (said(["Thought"], finish=None, cut=True), ModelServerError, "broke off"),
+        (said(["Thought"], finish=None), ModelServerError, "ended its reply before it was complete"),
+        (Reply(200, "text/event-stream", ['data: {"id": "x", "cho', ""]), ModelServerError, "answer is broken"),
+    ],
+)
+async def test_what_goes_wrong_is_said_by_name(reply: Reply, kind: type[A2IAError], sentence: str) -> None:
+    with pytest.raises(kind, match=sentence) as caught:
+        await replied(reply)
+    assert type(caught.value) is kind
+    assert caught.value.hint
+
+
+async def test_a_reply_that_the_token_limit_cut_says_so() -> None:
+    assert (await replied(said(["Thou"], finish="length"))).response_metadata["finish_reason"] == "length"
+
+
+async def test_a_server_that_is_not_there_is_named_with_its_address_and_how_to_start_it() -> None:
+    with VLLM() as server:
+        pass
+    async with opened(server) as backend:
+        assert not await backend.health()
+        with pytest.raises(ModelServerError, match=f"cannot be reached at {server.url}") as caught:
+            await backend.profile()
+    assert "vllm serve" in caught.value.hint and "--vllm-url" in caught.value.hint
+
+
+async def test_a_server_that_serves_nothing_or_is_something_else_is_named() -> None:
+    class Other(VLLM):
+        def answer(self, asked: Any) -> Reply:
+            return reply_json(["no", "object"])
+
+    with VLLM() as server:
+        server.cards = []
+        with pytest.raises(ModelServerError, match="serves no model"):
+            await profiled(server)
+    with Other() as server:
+        async with opened(server) as backend:
+            assert not await backend.health()
+            with pytest.raises(ModelServerError, match="is no vllm server"):
+                await backend.profile()
