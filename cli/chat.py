@@ -53,7 +53,7 @@ async def _chat(settings: Settings, display: Display) -> int:
     async with opening as runtime:
         profile = runtime.profile
         display.note(
-            f"{profile.model} on {settings.backend}, window {profile.window} tokens, {len(runtime.tools)} tools. "
+            f"{profile.model} on {runtime.backend}, window {profile.window} tokens, {len(runtime.tools)} tools. "
             "Ctrl-C stops an answer, Ctrl-D leaves."
         )
         while (text := await _next(prompt)) is not None:
