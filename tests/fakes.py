@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -32,7 +32,7 @@ class Say:
         raw: str | None = None,
         finish: str = "stop",
         error: Exception | None = None,
-        wait: asyncio.Event | None = None,
+        wait: asyncio.Event | asyncio.Barrier | None = None,
     ) -> None:
         self.answer = answer
         self.calls = calls
@@ -118,6 +118,15 @@ class ScriptedModel(BaseChatModel):
     ) -> ChatResult:
         return generate_from_stream(self._chunks(self._next(messages, kwargs)))
 
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await agenerate_from_stream(self._astream(messages, stop, **kwargs))
+
     async def _astream(
         self,
         messages: list[BaseMessage],
@@ -126,11 +135,11 @@ class ScriptedModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         say = self._next(messages, kwargs)
-        for chunk in self._chunks(say):
+        for place, chunk in enumerate(self._chunks(say)):
             if run_manager:
                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
-            if say.wait:
+            if say.wait and place == 0:
                 await say.wait.wait()
 
 
