@@ -36,6 +36,10 @@ MAX_REPEATS = 2
 Update = dict[str, Any]
 
 
+_REACT_FORM = ' Write exactly:\nThought: <why>\nAction: <tool>\nAction Input: {"<argument>": <value>}'
+_NATIVE_FORM = " Call the tool again, with its arguments as one JSON object."
+
+
 class Node(Protocol):
     """A node over the whole thread."""
 
@@ -113,7 +117,8 @@ def model_node(model: BaseChatModel, tools: Sequence[BaseTool], *, name: str, ma
         update: Update = {"messages": [reply], "model_calls": calls + 1, "failures": failures}
         if not reply.invalid_tool_calls:
             return update if reply.tool_calls else {**update, "stop_reason": "answered"}
-        update["messages"] += [_correction(bad, failures) for bad in reply.invalid_tool_calls]
+        form = _REACT_FORM if REACT_TEXT in reply.additional_kwargs else _NATIVE_FORM
+        update["messages"] += [_correction(bad, form if failures > 1 else "") for bad in reply.invalid_tool_calls]
         return {**update, "stop_reason": "format_errors"} if failures >= MAX_FAILURES else update
 
     return node
@@ -141,9 +146,8 @@ def _invalid(name: str | None, identity: str | None, error: str) -> InvalidToolC
     return InvalidToolCall(name=name, args="", id=identity, error=error, type="invalid_tool_call")
 
 
-def _correction(bad: InvalidToolCall, failures: int) -> ToolMessage:
-    form = ' Write exactly:\nThought: <why>\nAction: <tool>\nAction Input: {"<argument>": <value>}'
-    text = f"Error: {bad['error']}{form if failures > 1 else ''}"
+def _correction(bad: InvalidToolCall, form: str) -> ToolMessage:
+    text = f"Error: {bad['error']}{form}"
     details = {"status": "error", "format_error": True}
     return ToolMessage(text, tool_call_id=bad["id"] or "", name=bad["name"] or "", status="error", artifact=details)
 

@@ -21,13 +21,14 @@ class ScriptExhausted(AssertionError):
 
 
 class Say:
-    """One scripted reply, independent of the protocol: an answer, calls, or raw text."""
+    """One scripted reply, independent of the protocol: an answer, calls, a malformed call, or raw text."""
 
     def __init__(
         self,
         answer: str = "",
         *,
         calls: Sequence[tuple[str, dict[str, Any]]] = (),
+        malformed: tuple[str, str] | None = None,
         thought: str = "so",
         raw: str | None = None,
         finish: str = "stop",
@@ -36,18 +37,24 @@ class Say:
     ) -> None:
         self.answer = answer
         self.calls = calls
+        self.malformed = malformed
         self.thought = thought
         self.raw = raw
         self.finish = finish
         self.error = error
         self.wait = wait
 
+    def written(self) -> list[tuple[str, str]]:
+        """Return the calls with their arguments as the model writes them."""
+        calls = [(name, json.dumps(args)) for name, args in self.calls]
+        return [*calls, self.malformed] if self.malformed else calls
+
     def react_text(self) -> str:
         """Return the reply as ReAct text."""
         if self.raw is not None:
             return self.raw
-        if self.calls:
-            lines = [f"Action: {name}\nAction Input: {json.dumps(args)}" for name, args in self.calls]
+        if self.written():
+            lines = [f"Action: {name}\nAction Input: {args}" for name, args in self.written()]
             return "\n".join([f"Thought: {self.thought}", *lines])
         return f"Thought: {self.thought}\nFinal Answer: {self.answer}"
 
@@ -99,11 +106,13 @@ class ScriptedModel(BaseChatModel):
 
     def _chunks(self, say: Say) -> Iterator[ChatGenerationChunk]:
         text = say.react_text() if self.protocol == "react" else (say.raw or say.answer)
+        if self.protocol == "native" and say.raw is None and say.thought:
+            yield _chunk(content="", additional_kwargs={"reasoning_content": say.thought})
         for start in range(0, len(text), self.piece):
             yield _chunk(content=text[start : start + self.piece])
         if self.protocol == "native":
-            for index, (name, args) in enumerate(say.calls):
-                call = tool_call_chunk(name=name, args=json.dumps(args), id=f"n{len(self._asked)}_{index}", index=index)
+            for index, (name, args) in enumerate(say.written()):
+                call = tool_call_chunk(name=name, args=args, id=f"n{len(self._asked)}_{index}", index=index)
                 yield _chunk(content="", tool_call_chunks=[call])
         usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "input_token_details": {"cache_read": 8}}
         metadata = {"finish_reason": say.finish, "model_name": "scripted"}
