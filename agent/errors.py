@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 
-class A2IAError(Exception):
-    """An expected failure: `message` says what happened to what, `hint` what to do next."""
+class A2IAError(RuntimeError):
+    """An expected failure: `message` says what happened to what, `hint` what to do next.
+
+    A RuntimeError, since the LangGraph server hides from its clients what other exceptions say.
+    """
 
     exit_code: ClassVar[int] = 1
     stop_reason: ClassVar[str] = "error"
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
+        super().__init__(f"{message} {hint}".strip())
         self.message = message
         self.hint = hint
 

@@ -5,26 +5,19 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from langchain_core.messages import ToolCall
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.backends.base import Backend, ModelProfile, Report
 from agent.backends.select import open_backend
-from agent.config import Settings, config_dir, state_dir
-from agent.errors import McpServerError, UsageError
-from agent.mcp.config import ServerSpec, load_mcp_config
+from agent.config import Settings, state_dir
+from agent.errors import McpServerError
+from agent.mcp.servers import check_workspace, server_specs
 from agent.mcp.toolbox import Toolbox
-from agent.mcp.trust import is_trusted
-from agent.policy import may_rerun, needs_approval
-from agent.react.model import ReActChatModel
 from cli.streams import printable
-from graphs.builder import Models, build_graph
 from graphs.session import Approve, Session, Speaker
-from graphs.state import Protocol
-from tools.server import build_server
+from graphs.wiring import wire
 
 Warn = Callable[[str], None]
 
@@ -37,31 +30,6 @@ class Runtime:
     backend: str
     profile: ModelProfile
     tools: list[BaseTool]
-
-
-def check_workspace(settings: Settings) -> Path:
-    """Return the workspace's absolute path. Raises `UsageError` if it is no folder."""
-    folder = settings.workspace.expanduser()
-    if not folder.is_dir():
-        raise UsageError(f"The workspace {folder} is not a folder.", "Give an existing folder with --workspace DIR.")
-    return folder.resolve()
-
-
-def server_specs(settings: Settings, workspace: Path, warn: Warn) -> list[ServerSpec]:
-    """Return the MCP servers of a run: built in, the user's, the project's if trusted, and `--mcp-config`."""
-    specs = [ServerSpec(name="a2ia", server=build_server(workspace), builtin=True)] if settings.builtin_tools else []
-    user, project = config_dir() / "mcp.json", workspace / ".mcp.json"
-    files = [user] if user.exists() else []
-    asked = [path.expanduser().resolve() for path in settings.mcp_config]
-    if project.exists() and project.resolve() not in asked:
-        if settings.yes or is_trusted(project):
-            files.append(project)
-        else:
-            warn(f"{project} starts programs and was not used; allow it with --mcp-config {project} or --yes.")
-    named: dict[str, ServerSpec] = {}
-    for path in [*files, *settings.mcp_config]:
-        named |= {spec.name: spec for spec in load_mcp_config(path.expanduser())}
-    return specs + list(named.values())
 
 
 @asynccontextmanager
@@ -132,29 +100,9 @@ def new_session(
     settings: Settings, backend: Backend, profile: ModelProfile, tools: list[BaseTool], approve: Approve | None
 ) -> Session:
     """Return a session of one thread, in memory, on `backend` and `tools`, wired as `settings` say."""
-    by_name = {tool.name: tool.metadata or {} for tool in tools}
-
-    def needs_yes(call: ToolCall) -> bool:
-        known = call["name"] in by_name
-        return known and needs_approval(by_name[call["name"]], call["name"], settings.allow, settings.yes)
-
-    def rerun(call: ToolCall) -> bool:
-        return may_rerun(by_name.get(call["name"], {}))
-
-    native = settings.react is False or (settings.react is None and profile.native_tools)
-    protocol: Protocol = "native" if native else "react"
-    chat = backend.chat_model(profile)
-    constrain = backend.constrain if profile.constraint == "lark" else None
-    react = ReActChatModel(inner=chat, constrain=constrain, system_role=profile.system_role)
-    graph = build_graph(
-        Models(chat, react, protocol, backend.name, profile.window),
-        tools,
-        needs_yes=needs_yes,
-        may_rerun=rerun,
-        max_steps=settings.max_steps,
-        checkpointer=InMemorySaver(),
-    )
-    return Session(graph, Speaker(profile.model, backend.name, protocol), tools, approve=approve, may_rerun=rerun)
+    wired = wire(settings, backend, profile, tools, checkpointer=InMemorySaver())
+    speaker = Speaker(profile.model, backend.name, wired.protocol)
+    return Session(wired.graph, speaker, tools, approve=approve, may_rerun=wired.may_rerun)
 
 
 def _log_to_stderr(debug: bool) -> None:

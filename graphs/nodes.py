@@ -36,6 +36,10 @@ MAX_REPEATS = 2
 Update = dict[str, Any]
 
 
+_REACT_FORM = ' Write exactly:\nThought: <why>\nAction: <tool>\nAction Input: {"<argument>": <value>}'
+_NATIVE_FORM = " Call the tool again, with its arguments as one JSON object."
+
+
 class Node(Protocol):
     """A node over the whole thread."""
 
@@ -113,7 +117,8 @@ def model_node(model: BaseChatModel, tools: Sequence[BaseTool], *, name: str, ma
         update: Update = {"messages": [reply], "model_calls": calls + 1, "failures": failures}
         if not reply.invalid_tool_calls:
             return update if reply.tool_calls else {**update, "stop_reason": "answered"}
-        update["messages"] += [_correction(bad, failures) for bad in reply.invalid_tool_calls]
+        form = _REACT_FORM if REACT_TEXT in reply.additional_kwargs else _NATIVE_FORM
+        update["messages"] += [_correction(bad, form if failures > 1 else "") for bad in reply.invalid_tool_calls]
         return {**update, "stop_reason": "format_errors"} if failures >= MAX_FAILURES else update
 
     return node
@@ -141,9 +146,8 @@ def _invalid(name: str | None, identity: str | None, error: str) -> InvalidToolC
     return InvalidToolCall(name=name, args="", id=identity, error=error, type="invalid_tool_call")
 
 
-def _correction(bad: InvalidToolCall, failures: int) -> ToolMessage:
-    form = ' Write exactly:\nThought: <why>\nAction: <tool>\nAction Input: {"<argument>": <value>}'
-    text = f"Error: {bad['error']}{form if failures > 1 else ''}"
+def _correction(bad: InvalidToolCall, form: str) -> ToolMessage:
+    text = f"Error: {bad['error']}{form}"
     details = {"status": "error", "format_error": True}
     return ToolMessage(text, tool_call_id=bad["id"] or "", name=bad["name"] or "", status="error", artifact=details)
 
@@ -152,13 +156,16 @@ def approve_node(needs_yes: Callable[[ToolCall], bool]) -> Node:
     """Return the node that asks for a yes for each open call that `needs_yes`, and applies the answers.
 
     It interrupts with `{"calls": [{"id", "name", "args"}]}` and is resumed with `{call id: {"decision": "approve" |
-    "deny" | "edit", "reason": str, "args": {...}}}`; a call without an answer is denied.
+    "deny" | "edit", "reason": str, "args": {...}}}`; a call without an answer is denied. After an answer of another
+    form it interrupts again, with what was wrong as `error`.
     """
 
     async def approve(state: ThreadState) -> Update:
         asked = [call for call in open_calls(state["messages"]) if needs_yes(call)]
         shown = [{"id": call["id"], "name": call["name"], "args": call["args"]} for call in asked]
-        answers: Mapping[str, Mapping[str, Any]] = interrupt({"calls": shown})
+        answers = interrupt({"calls": shown})
+        while not _usable(answers, {call["id"] for call in asked}):
+            answers = interrupt({"calls": shown, "error": _ANSWER_FORM})
         chosen = {call["id"]: answers.get(call["id"] or "", {"decision": "deny"}) for call in asked}
         denied = [denial(c, chosen[c["id"]].get("reason", "")) for c in asked if chosen[c["id"]]["decision"] == "deny"]
         edits = {key: answer["args"] for key, answer in chosen.items() if answer["decision"] == "edit"}
@@ -166,6 +173,26 @@ def approve_node(needs_yes: Callable[[ToolCall], bool]) -> Node:
         return {"messages": [*([_edited(reply, edits)] if reply and edits else []), *denied]}
 
     return approve
+
+
+_ANSWER_FORM = (
+    "The answer was not understood and nothing was run. Resume with a JSON object that has, for each call's id, "
+    '{"decision": "approve"}, {"decision": "deny", "reason": "..."} or {"decision": "edit", "args": {...}}.'
+)
+
+
+def _usable(answers: Any, asked: set[str | None]) -> bool:
+    """Tell whether an answer is in the form that `approve_node` asks for: any client of a server can send one."""
+    return isinstance(answers, Mapping) and all(
+        key in asked
+        and isinstance(answer, Mapping)
+        and (answer.get("decision") in ("approve", "deny") or _is_edit(answer))
+        for key, answer in answers.items()
+    )
+
+
+def _is_edit(answer: Mapping[str, Any]) -> bool:
+    return answer.get("decision") == "edit" and isinstance(answer.get("args"), Mapping)
 
 
 def denial(call: ToolCall, reason: str = "") -> ToolMessage:

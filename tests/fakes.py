@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -21,33 +21,40 @@ class ScriptExhausted(AssertionError):
 
 
 class Say:
-    """One scripted reply, independent of the protocol: an answer, calls, or raw text."""
+    """One scripted reply, independent of the protocol: an answer, calls, a malformed call, or raw text."""
 
     def __init__(
         self,
         answer: str = "",
         *,
         calls: Sequence[tuple[str, dict[str, Any]]] = (),
+        malformed: tuple[str, str] | None = None,
         thought: str = "so",
         raw: str | None = None,
         finish: str = "stop",
         error: Exception | None = None,
-        wait: asyncio.Event | None = None,
+        wait: asyncio.Event | asyncio.Barrier | None = None,
     ) -> None:
         self.answer = answer
         self.calls = calls
+        self.malformed = malformed
         self.thought = thought
         self.raw = raw
         self.finish = finish
         self.error = error
         self.wait = wait
 
+    def written(self) -> list[tuple[str, str]]:
+        """Return the calls with their arguments as the model writes them."""
+        calls = [(name, json.dumps(args)) for name, args in self.calls]
+        return [*calls, self.malformed] if self.malformed else calls
+
     def react_text(self) -> str:
         """Return the reply as ReAct text."""
         if self.raw is not None:
             return self.raw
-        if self.calls:
-            lines = [f"Action: {name}\nAction Input: {json.dumps(args)}" for name, args in self.calls]
+        if self.written():
+            lines = [f"Action: {name}\nAction Input: {args}" for name, args in self.written()]
             return "\n".join([f"Thought: {self.thought}", *lines])
         return f"Thought: {self.thought}\nFinal Answer: {self.answer}"
 
@@ -99,11 +106,13 @@ class ScriptedModel(BaseChatModel):
 
     def _chunks(self, say: Say) -> Iterator[ChatGenerationChunk]:
         text = say.react_text() if self.protocol == "react" else (say.raw or say.answer)
+        if self.protocol == "native" and say.raw is None and say.thought:
+            yield _chunk(content="", additional_kwargs={"reasoning_content": say.thought})
         for start in range(0, len(text), self.piece):
             yield _chunk(content=text[start : start + self.piece])
         if self.protocol == "native":
-            for index, (name, args) in enumerate(say.calls):
-                call = tool_call_chunk(name=name, args=json.dumps(args), id=f"n{len(self._asked)}_{index}", index=index)
+            for index, (name, args) in enumerate(say.written()):
+                call = tool_call_chunk(name=name, args=args, id=f"n{len(self._asked)}_{index}", index=index)
                 yield _chunk(content="", tool_call_chunks=[call])
         usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "input_token_details": {"cache_read": 8}}
         metadata = {"finish_reason": say.finish, "model_name": "scripted"}
@@ -118,6 +127,15 @@ class ScriptedModel(BaseChatModel):
     ) -> ChatResult:
         return generate_from_stream(self._chunks(self._next(messages, kwargs)))
 
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await agenerate_from_stream(self._astream(messages, stop, **kwargs))
+
     async def _astream(
         self,
         messages: list[BaseMessage],
@@ -126,11 +144,11 @@ class ScriptedModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         say = self._next(messages, kwargs)
-        for chunk in self._chunks(say):
+        for place, chunk in enumerate(self._chunks(say)):
             if run_manager:
                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
-            if say.wait:
+            if say.wait and place == 0:
                 await say.wait.wait()
 
 

@@ -53,7 +53,7 @@ class EmbeddedBackend:
     async def profile(self) -> ModelProfile:
         """Fetch the weights, start or find the server, and ask it. Raises `WeightsUnavailable`, `ModelServerError`."""
         path = await fetch(self._model, self._report)
-        server = self._attach(path)
+        server = await asyncio.to_thread(self._attach, path)
         importing = asyncio.create_task(asyncio.to_thread(importlib.import_module, "agent.backends.embedded_chat"))
         await asyncio.gather(server.ensure(), importing)
         http = self._http()
@@ -99,7 +99,7 @@ class EmbeddedBackend:
             await self._client.aclose()
             self._client = None
         if self._server is not None:
-            self._server.close()
+            await asyncio.to_thread(self._server.close)
 
     def _attach(self, path: Path) -> EmbeddedServer:
         if self._server is None:

@@ -28,7 +28,8 @@ def try_lock(path: Path) -> int | None:
 
     The file itself is never removed: a lock on a removed file would exclude nobody.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _claim(descriptor)
@@ -41,6 +42,7 @@ def try_lock(path: Path) -> int | None:
 @asynccontextmanager
 async def locked(path: Path, on_wait: Callable[[], None] | None = None) -> AsyncIterator[None]:
     """Hold the lock at `path`; `on_wait` is called once if somebody else holds it now."""
+    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True, mode=0o700)
     descriptor = try_lock(path)
     if descriptor is None and on_wait:
         on_wait()

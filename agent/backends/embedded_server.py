@@ -1,4 +1,7 @@
-"""The embedded server as a session sees it: found again, started, healed, let go, and listed or stopped for the CLI."""
+"""The embedded server as a session sees it: found again, started, healed, let go, and listed or stopped for the CLI.
+
+Calls that change files run in a thread: the LangGraph server raises on them in its event loop.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ class EmbeddedServer:
         self._seen = 0.0
         waiting = Progress(f"Waiting for another session that starts {self._options.alias}")
         async with locked(self._place.lock, lambda: self._report(waiting)):
-            self._lease.renew()
+            await asyncio.to_thread(self._lease.renew)
             found = read_record(self._place.record)
             if found and not found.url:  # its starter was killed while it loaded
                 found = await self._loaded(found.process, found.started) or found
@@ -89,17 +92,17 @@ class EmbeddedServer:
                 return found
             if found:
                 await end(found.process)
-            self._place.record.unlink(missing_ok=True)
+            await asyncio.to_thread(self._place.record.unlink, missing_ok=True)
             return await self._start()
 
     async def _start(self) -> Record:
         self._report(Progress(f"Starting {self._options.alias}"))
         since = time.time()
-        process = spawn(self._options, self._place, self._keep_alive)
+        process = await asyncio.to_thread(spawn, self._options, self._place, self._keep_alive)
         record = await self._loaded(process, since)
         if record is None:
             await end(process)
-            self._place.record.unlink(missing_ok=True)
+            await asyncio.to_thread(self._place.record.unlink, missing_ok=True)
             raise start_error(self._options, self._place, time.time() - since)
         self._seen = time.monotonic()
         return record

@@ -70,7 +70,7 @@ async def fetch(model: ModelFile | LocalFile, report: Report) -> Path:
 async def _fetch(model: ModelFile, report: Report) -> None:
     part = model.part_path()
     if _size(part) > model.size:
-        part.unlink()
+        await asyncio.to_thread(part.unlink)
     free, need = shutil.disk_usage(part.parent).free, model.size - _size(part)
     if free < need:
         raise WeightsUnavailable(
@@ -80,12 +80,12 @@ async def _fetch(model: ModelFile, report: Report) -> None:
     if need:
         await _fetch_from_any(model, report)
     if await _sum(part, Meter(report, f"Checking {model.name}", model.size)) != model.sha256:
-        part.unlink()
+        await asyncio.to_thread(part.unlink)
         raise WeightsUnavailable(
             f"The weights of {model.name} arrived damaged (their SHA-256 is not the pinned one) and were deleted.",
             "Run the same command again; if it happens twice, the source is not to be trusted: " + _by_hand(model),
         )
-    part.replace(model.path())
+    await asyncio.to_thread(part.replace, model.path())
 
 
 async def _fetch_from_any(model: ModelFile, report: Report) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,9 +47,10 @@ class StdioTransport:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Streams]:
         """Start the program and yield its message streams; OSError if it cannot be started."""
-        with _open_log(self._log) as log:
+        with ExitStack() as stack:
             # Broken off in the middle, a start would leave a process that nobody knows.
             with anyio.CancelScope(shield=True):
+                log = stack.enter_context(await asyncio.to_thread(_open_log, self._log))
                 process = await self._spawn(log)
             stdin, stdout = _pipes(process)
             incoming, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from agent.errors import ContextOverflow, ModelServerError
 from graphs.events import AnswerDelta, FormatError, ThoughtDelta, ToolFinished, as_json
 from graphs.state import Protocol
-from tests.fakes import Say
+from tests.fakes import Say, ScriptExhausted
 from tests.graphs.threads import Thread, collect, tool
 
 
@@ -52,17 +52,17 @@ async def test_the_thread_is_canonical_whatever_the_protocol(protocol: Protocol)
     assert messages[3].content == "done"
 
 
-async def test_thoughts_stream_and_stay_out_of_the_answer() -> None:
-    thread = Thread("react", [Say("done", thought="I know this.")])
+async def test_thoughts_stream_and_stay_out_of_the_answer(protocol: Protocol) -> None:
+    thread = Thread(protocol, [Say("done", thought="I know this.")])
     events, result = await collect(thread.session.run("go"))
     assert "".join(e.text for e in events if isinstance(e, ThoughtDelta)) == "I know this."
     assert result.answer == "done"
     assert (await thread.messages())[-1].additional_kwargs["reasoning_content"] == "I know this."
 
 
-async def test_a_react_prompt_only_grows() -> None:
+async def test_a_prompt_only_grows(protocol: Protocol) -> None:
     script = [Say(calls=[("echo", {"text": "a"})]), Say(calls=[("echo", {"text": "b"})]), Say("one"), Say("two")]
-    thread = Thread("react", script, [tool("echo", echo)])
+    thread = Thread(protocol, script, [tool("echo", echo)])
     await collect(thread.session.run("first"))
     await collect(thread.session.run("second"))
     sent = [[(m.type, m.content) for m in asked] for asked in thread.model.asked]
@@ -118,21 +118,22 @@ async def test_a_reply_cut_off_by_the_token_limit_is_never_run(protocol: Protoco
     assert result.answer == "done"
 
 
-async def test_three_unreadable_replies_end_the_turn_with_two_different_corrections() -> None:
-    script = [Say(raw="Thought: hm\nAction: echo\nAction Input: {bad") for _ in range(3)]
-    thread = Thread("react", script, [tool("echo", echo)])
+async def test_three_unreadable_replies_end_the_turn_with_two_different_corrections(protocol: Protocol) -> None:
+    script = [Say(malformed=("echo", "text: a")) for _ in range(3)]
+    thread = Thread(protocol, script, [tool("echo", echo)])
     _, result = await collect(thread.session.run("go"))
     assert result.stop_reason == "format_errors"
-    assert result.error is not None and "JSON" in result.error.message
+    assert result.error is not None and "could not be read three times" in result.error.message
     corrections = [m.content for m in await thread.messages() if isinstance(m, ToolMessage)]
     assert len(corrections) == 3 and len(set(corrections[:2])) == 2
+    assert ("Action Input:" in corrections[1]) == (protocol == "react")
     assert result.steps == []
 
 
-async def test_a_good_reply_forgives_the_unreadable_ones_before() -> None:
-    bad = Say(raw="Thought: hm\nAction: echo\nAction Input: nope")
+async def test_a_good_reply_forgives_the_unreadable_ones_before(protocol: Protocol) -> None:
+    bad = Say(malformed=("echo", "text: a"))
     script = [bad, bad, Say(calls=[("echo", {"text": "a"})]), bad, bad, Say("done")]
-    _, result = await collect(Thread("react", script, [tool("echo", echo)]).session.run("go"))
+    _, result = await collect(Thread(protocol, script, [tool("echo", echo)]).session.run("go"))
     assert (result.stop_reason, result.answer) == ("answered", "done")
 
 
@@ -204,3 +205,26 @@ async def test_events_and_result_are_json(protocol: Protocol, window: int) -> No
     assert list(wire[-1]["steps"][0]) == ["id", "tool", "server", "args", "status", "result", "truncated", "ms"]
     assert any(isinstance(event, ToolFinished) for event in events)
     assert result.protocol == protocol
+
+
+async def test_tools_are_bound_natively_or_written_into_the_prompt(protocol: Protocol) -> None:
+    thread = Thread(protocol, [Say("done")], [tool("echo", echo)])
+    await collect(thread.session.run("go"))
+    bound = [given.name for given in thread.model.options[0].get("tools", [])]
+    assert bound == (["echo"] if protocol == "native" else [])
+    assert ("echo(text: string)" in thread.model.asked[0][0].text) == (protocol == "react")
+
+
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+async def test_the_turn_is_the_same_however_the_reply_is_cut(protocol: Protocol, piece: int) -> None:
+    thread = Thread(protocol, [Say(calls=[("echo", {"text": "a"})]), Say("It is done.")], [tool("echo", echo)])
+    thread.model.piece = piece
+    events, result = await collect(thread.session.run("go"))
+    assert "".join(e.text for e in events if isinstance(e, AnswerDelta)) == result.answer == "It is done."
+    assert [step.result for step in result.steps] == ["echo: a"]
+
+
+async def test_a_script_that_ends_too_early_fails_loudly(protocol: Protocol) -> None:
+    thread = Thread(protocol, [Say(calls=[("echo", {"text": "a"})])], [tool("echo", echo)])
+    with pytest.raises(ScriptExhausted, match="after 1 replies"):
+        await collect(thread.session.run("go"))

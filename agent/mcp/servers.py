@@ -1,0 +1,35 @@
+"""Which MCP servers a run uses, as the settings say."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.config import Settings, config_dir
+from agent.errors import UsageError
+from agent.mcp.config import ServerSpec, load_mcp_config
+from agent.mcp.trust import is_trusted
+from tools.server import build_server
+
+
+def check_workspace(settings: Settings) -> Path:
+    """Return the workspace's absolute path. Raises `UsageError` if it is no folder."""
+    folder = settings.workspace.expanduser()
+    if not folder.is_dir():
+        raise UsageError(f"The workspace {folder} is not a folder.", "Give an existing folder with --workspace DIR.")
+    return folder.resolve()
+
+
+def server_specs(settings: Settings, workspace: Path, warn: Callable[[str], None]) -> list[ServerSpec]:
+    """Return the MCP servers of a run: built in, the user's, the project's if trusted, and `--mcp-config`."""
+    specs = [ServerSpec(name="a2ia", server=build_server(workspace), builtin=True)] if settings.builtin_tools else []
+    user, project = config_dir() / "mcp.json", workspace / ".mcp.json"
+    files = [user] if user.exists() else []
+    asked = [path.expanduser().resolve() for path in settings.mcp_config]
+    if project.exists() and project.resolve() not in asked:
+        if settings.yes or is_trusted(project):
+            files.append(project)
+        else:
+            warn(f"{project} starts programs and was not used; allow it with --mcp-config {project} or --yes.")
+    named: dict[str, ServerSpec] = {}
+    for path in [*files, *settings.mcp_config]:
+        named |= {spec.name: spec for spec in load_mcp_config(path.expanduser())}
+    return specs + list(named.values())

@@ -1,0 +1,60 @@
+"""Puts the state machine on a backend's model and on tools, as the settings say."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import ToolCall
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from agent.backends.base import Backend, ModelProfile
+from agent.config import Settings
+from agent.policy import may_rerun, needs_approval
+from agent.react.model import ReActChatModel
+from graphs.builder import Graph, Models, build_graph
+from graphs.state import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """A graph that is ready to run, and what a session has to know of it."""
+
+    graph: Graph
+    protocol: Protocol
+    may_rerun: Callable[[ToolCall], bool]
+
+
+def wire(
+    settings: Settings,
+    backend: Backend,
+    profile: ModelProfile,
+    tools: Sequence[BaseTool],
+    *,
+    protocol: Protocol | None = None,
+    checkpointer: BaseCheckpointSaver[Any] | None = None,
+) -> Wired:
+    """Return the graph on `backend` and `tools`; without `protocol` by the settings, else by the profile's evidence."""
+    by_name = {tool.name: tool.metadata or {} for tool in tools}
+
+    def needs_yes(call: ToolCall) -> bool:
+        known = call["name"] in by_name
+        return known and needs_approval(by_name[call["name"]], call["name"], settings.allow, settings.yes)
+
+    def rerun(call: ToolCall) -> bool:
+        return may_rerun(by_name.get(call["name"], {}))
+
+    native = settings.react is False or (settings.react is None and profile.native_tools)
+    protocol = protocol or ("native" if native else "react")
+    chat = backend.chat_model(profile)
+    constrain = backend.constrain if profile.constraint == "lark" else None
+    react = ReActChatModel(inner=chat, constrain=constrain, system_role=profile.system_role)
+    graph = build_graph(
+        Models(chat, react, protocol, backend.name, profile.window),
+        tools,
+        needs_yes=needs_yes,
+        may_rerun=rerun,
+        max_steps=settings.max_steps,
+        checkpointer=checkpointer,
+    )
+    return Wired(graph, protocol, rerun)
