@@ -6,7 +6,7 @@ ARGS ?=
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench lock clean
+.PHONY: help install run dev test check format bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ run: install ## talk to the embedded model; PROMPT="..." or no terminal: one pro
 	else \
 	  $(BIN)/a2ia-cli --backend embedded --workspace examples -p "$${PROMPT:-What is the phone number in contacts/jonas.txt, and what is the phone number in contacts/maria.txt?}" $(ARGS) </dev/null; \
 	fi
+
+dev: install ## serve the agent to LangGraph clients with `langgraph dev`, on examples/
+	A2IA_WORKSPACE=$${A2IA_WORKSPACE:-examples} $(BIN)/langgraph dev --no-browser $(ARGS)
 
 check: install ## lint, format check, strict types
 	$(BIN)/ruff check .
