@@ -14,7 +14,7 @@ from langgraph.types import Send
 
 from agent.context import observation_chars
 from graphs.nodes import approve_node, model_node, settle_node, tools_node
-from graphs.state import CallTask, Protocol, ThreadState, open_calls, repeats_of
+from graphs.state import CallTask, Protocol, ThreadState, is_looping, open_calls
 
 Graph = CompiledStateGraph[ThreadState, None, ThreadState, ThreadState]
 
@@ -58,7 +58,7 @@ def build_graph(
     def dispatch(state: ThreadState) -> Literal["llm", "react"] | list[Send]:
         """Send every open call to a task of its own; with none open, go back to the model."""
         messages = state["messages"]
-        tasks: list[CallTask] = [{"call": c, "repeats": repeats_of(c, messages)} for c in open_calls(messages)]
+        tasks: list[CallTask] = [{"call": c, "looping": is_looping(c, messages)} for c in open_calls(messages)]
         return [Send("tools", task) for task in tasks] or model_of(state)
 
     def approve_first(state: ThreadState) -> Literal["llm", "react", "approve"] | list[Send]:

@@ -30,9 +30,6 @@ from graphs.state import CallTask, ThreadState, call_result, last_reply, open_ca
 MAX_FAILURES = 3
 """Malformed replies in a row that end a turn: the first try and two retries, each with another correction."""
 
-MAX_REPEATS = 2
-"""How often one call in a row is run; a model that makes it once more is told so instead."""
-
 Update = dict[str, Any]
 
 
@@ -221,7 +218,7 @@ def tools_node(tools: Sequence[BaseTool], *, max_chars: int) -> CallNode:
             text = f"There is no tool {call['name']!r}. The tools are: {', '.join(by_name) or 'none'}."
             return {"messages": [call_result(call, text, "error", server="", ms=0, truncated=False)]}
         server = (tool.metadata or {}).get("server", "")
-        if state["repeats"] >= MAX_REPEATS:
+        if state["looping"]:
             text = "This same call was made twice, and its result is above. Give the Final Answer with what is known."
             return {"messages": [call_result(call, text, "error", server=server, ms=0, truncated=False, repeat=True)]}
         get_stream_writer()({"type": "tool_started", "server": server, **_shown(call)})

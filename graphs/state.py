@@ -11,6 +11,9 @@ StopReason = Literal["answered", "step_limit", "denied", "format_errors", "overf
 CallStatus = Literal["ok", "error", "denied", "interrupted"]
 
 
+_LONGEST_CIRCLE = 4
+
+
 class ThreadState(TypedDict):
     """State of a thread. `messages` are canonical whatever protocol the model speaks.
 
@@ -33,8 +36,8 @@ class CallTask(TypedDict):
     """What one `Send` to the tools node carries."""
 
     call: ToolCall
-    repeats: int
-    """How often the same call was made right before this one."""
+    looping: bool
+    """Whether the turn goes in a circle with this call."""
 
 
 def last_reply(messages: list[AnyMessage]) -> AIMessage | None:
@@ -49,16 +52,25 @@ def open_calls(messages: list[AnyMessage]) -> list[ToolCall]:
     return [call for call in reply.tool_calls if call["id"] not in done] if reply else []
 
 
-def repeats_of(call: ToolCall, messages: list[AnyMessage]) -> int:
-    """Return how many of the latest replies before the last made exactly this call, and it alone."""
-    count = 0
-    replies = [message for message in messages if isinstance(message, AIMessage | HumanMessage)]
-    for reply in reversed(replies[:-1]):
-        same = isinstance(reply, AIMessage) and [(c["name"], c["args"]) for c in reply.tool_calls]
-        if same != [(call["name"], call["args"])]:
-            break
-        count += 1
-    return count
+def is_looping(call: ToolCall, messages: list[AnyMessage]) -> bool:
+    """Say whether the turn's latest calls went twice round a circle, results included, and `call` begins it again.
+
+    A circle is one call repeated, or up to four that take turns. Where a result changed, something happens.
+    """
+    steps: list[tuple[list[Any], list[str]]] = []
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            steps = []
+        elif isinstance(message, AIMessage):
+            steps.append(([(made["name"], made["args"]) for made in message.tool_calls], []))
+        elif isinstance(message, ToolMessage) and steps:
+            steps[-1][1].append(message.text)
+    before = steps[:-1]
+    return any(
+        before[-2 * size : -size] == before[-size:] and before[-size][0] == [(call["name"], call["args"])]
+        for size in range(1, _LONGEST_CIRCLE + 1)
+        if len(before) >= 2 * size
+    )
 
 
 def told_to_conclude(messages: list[AnyMessage]) -> bool:
