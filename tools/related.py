@@ -3,6 +3,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
+from tools.encoding import is_binary
 from tools.text import shown
 from tools.workspace import Workspace
 
@@ -11,14 +12,16 @@ _MAX_TEXT = 2_000
 _SHORT_TEXT = 400
 _MAX_NAMED = 3
 _MIN_STEM = 4
+_PREVIEW = 240
 _WORD = re.compile(r"[\w./-]*\w")
 
 
 def named_files(workspace: Workspace, text: str, seen: Iterable[str]) -> str:
     """Give a line that tells which files of the workspace `text` names, or nothing; `seen` are not told.
 
-    A small model that reads "the key is in etc/app.key" takes the path for the answer; told that this is a file here,
-    it looks there. A word without suffix counts as a file's name only in a short text. More than three are no pointer.
+    A small model that reads "the key is in etc/app.key" takes the path for the answer, so a single file that is named
+    comes with its first lines. A word without suffix counts as a file's name only in a short text. More than three are
+    no pointer.
     """
     ways = _names(workspace)
     words = dict.fromkeys(_WORD.findall(text[:_MAX_TEXT]))
@@ -30,7 +33,24 @@ def named_files(workspace: Workspace, text: str, seen: Iterable[str]) -> str:
     }
     if not 1 <= len(found) <= _MAX_NAMED:
         return ""
-    return f"[It names {'a file' if len(found) == 1 else 'files'} here: {', '.join(map(shown, sorted(found)))}]"
+    if len(found) > 1:
+        return f"[It names files here: {', '.join(map(shown, sorted(found)))}]"
+    (path,) = found
+    start = _start_of(workspace, path)
+    return f"[It names a file here, {shown(path)}, which {f'begins: {start}' if start else 'read_file shows'}]"
+
+
+def _start_of(workspace: Workspace, path: str) -> str:
+    """Give the first lines of a text file, or nothing."""
+    stream = workspace.open_file(workspace.names(path))
+    if stream is None:
+        return ""
+    with stream:
+        data = stream.read(_PREVIEW * 4)
+    if is_binary(data):
+        return ""
+    text = data.decode("utf-8", "replace").strip()
+    return text if len(text) <= _PREVIEW else f"{text[:_PREVIEW].rpartition(chr(10))[0] or text[:_PREVIEW]}\n..."
 
 
 def _names(workspace: Workspace) -> dict[str, list[str]]:

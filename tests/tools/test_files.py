@@ -38,12 +38,11 @@ async def test_a_text_that_names_files_of_the_workspace_says_so(folder: Path) ->
     (folder / "main.py").write_text("import tables\nimport os\n", encoding="utf-8")
     (folder / "tables.py").write_text("from main import x\n" * 40, encoding="utf-8")
     async with tools_in(folder) as (ok, _):
-        assert (await ok("read_file", path="README")).endswith("app.key.\n\n[It names a file here: etc/app.key]")
-        assert (await ok("read_file", path="main.py")).endswith("[It names a file here: tables.py]")
+        pointer = "[It names a file here, etc/app.key, which begins: K-1]"
+        assert await ok("read_file", path="README") == f"The key is in etc/app.key.\n\n{pointer}"
+        assert "[It names a file here, tables.py, which begins: from main" in await ok("read_file", path="main.py")
         assert "names" not in await ok("read_file", path="tables.py"), "a word of a long text is no file's name"
-        assert await ok("search_text", text="key is") == (
-            "README:1: The key is in etc/app.key.\n[It names a file here: etc/app.key]"
-        )
+        assert await ok("search_text", text="key is") == f"README:1: The key is in etc/app.key.\n{pointer}"
 
 
 async def test_a_huge_folder_is_listed_in_part(folder: Path) -> None:
