@@ -13,7 +13,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send
 
 from agent.context import observation_chars
-from graphs.nodes import approve_node, model_node, settle_node, tools_node
+from graphs.nodes import Opening, approve_node, model_node, settle_node, tools_node
 from graphs.state import CallTask, Protocol, ThreadState, is_looping, open_calls
 
 Graph = CompiledStateGraph[ThreadState, None, ThreadState, ThreadState]
@@ -43,13 +43,15 @@ def build_graph(
     *,
     needs_yes: Callable[[ToolCall], bool] = lambda call: False,
     may_rerun: Callable[[ToolCall], bool] = lambda call: False,
+    opening: Opening | None = None,
     max_steps: int = 25,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
 ) -> Graph:
     """Return the compiled state machine over `models` and `tools`.
 
     `needs_yes` says which calls wait for a person, `may_rerun` which calls may run a second time after a crash;
-    `max_steps` is the limit of model calls in a turn. Approvals and whatever outlives a call need a `checkpointer`.
+    `opening` gives what a thread begins with; `max_steps` is the limit of model calls in a turn. Approvals and
+    whatever outlives a call need a `checkpointer`.
     """
 
     def model_of(state: ThreadState) -> Literal["llm", "react"]:
@@ -68,7 +70,7 @@ def build_graph(
         return "__end__" if state.get("stop_reason") else approve_first(state)
 
     graph: StateGraph[ThreadState, None, ThreadState, ThreadState] = StateGraph(ThreadState)
-    graph.add_node("settle", settle_node(may_rerun))
+    graph.add_node("settle", settle_node(may_rerun, opening))
     for name, model in (("llm", models.native), ("react", models.react)):
         graph.add_node(name, model_node(model, tools, name=models.server, max_steps=max_steps))
     graph.add_node("approve", approve_node(needs_yes))

@@ -1,5 +1,6 @@
 """The nodes of the state machine; `graphs.builder` wires them."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from langchain_core.messages import (
     HumanMessage,
     InvalidToolCall,
     RemoveMessage,
+    SystemMessage,
     ToolCall,
     ToolMessage,
 )
@@ -31,6 +33,9 @@ MAX_FAILURES = 3
 """Malformed replies in a row that end a turn: the first try and two retries, each with another correction."""
 
 Update = dict[str, Any]
+
+Opening = Callable[[], str]
+"""Gives the text that a thread begins with: what the model should know before the first message."""
 
 
 _REACT_FORM = ' Write exactly:\nThought: <why>\nAction: <tool>\nAction Input: {"<argument>": <value>}'
@@ -56,16 +61,19 @@ class CallNode(Protocol):
 _log = logging.getLogger(__name__)
 
 
-def settle_node(may_rerun: Callable[[ToolCall], bool]) -> Node:
+def settle_node(may_rerun: Callable[[ToolCall], bool], opening: Opening | None) -> Node:
     """Return the entry node: it resets the turn's counters and settles the calls that an earlier turn left open.
 
     Before a new user message every open call gets the result "interrupted"; when a thread goes on without one, calls
-    that `may_rerun` stay open, to be run again.
+    that `may_rerun` stay open, to be run again. A new thread begins with the system message that `opening` gives.
     """
 
     async def settle(state: ThreadState) -> Update:
         messages = state["messages"]
         fresh: Update = {"model_calls": 0, "failures": 0, "stop_reason": None}
+        if opening and all(isinstance(message, HumanMessage) for message in messages):
+            whole: list[Any] = [SystemMessage(await asyncio.to_thread(opening)), *messages]
+            return {**fresh, "messages": [RemoveMessage(REMOVE_ALL_MESSAGES), *whole]}
         newer = bool(messages) and isinstance(messages[-1], HumanMessage)
         lost = [interrupted(call) for call in open_calls(messages) if newer or not may_rerun(call)]
         if not lost:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from langchain_core.messages import ToolCall
@@ -14,6 +15,7 @@ from agent.policy import may_rerun, needs_approval
 from agent.react.model import ReActChatModel
 from graphs.builder import Graph, Models, build_graph
 from graphs.state import Protocol
+from tools.overview import overview
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,13 @@ def wire(
     chat = backend.chat_model(profile)
     constrain = backend.constrain if profile.constraint == "lark" else None
     react = ReActChatModel(inner=chat, constrain=constrain, system_role=profile.system_role)
+    opening = partial(overview, settings.workspace.expanduser()) if settings.builtin_tools else None
     graph = build_graph(
         Models(chat, react, protocol, backend.name, profile.window),
         tools,
         needs_yes=needs_yes,
         may_rerun=rerun,
+        opening=opening if profile.system_role or protocol == "react" else None,
         max_steps=settings.max_steps,
         checkpointer=checkpointer,
     )

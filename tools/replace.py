@@ -6,6 +6,7 @@ from tools.text import shown
 
 _MAX_COMPARED = 5_000
 _SHOWN = 160
+_SHORT_FILE = 1_000
 
 
 def replace_once(text: str, old: str, new: str, name: str) -> tuple[str, int]:
@@ -17,12 +18,13 @@ def replace_once(text: str, old: str, new: str, name: str) -> tuple[str, int]:
         ToolFailure: `old` is empty, equal to `new`, or does not occur exactly once.
     """
     if old == "":
-        raise ToolFailure("old is empty: give the exact text to replace, or use write_file for a new file.")
+        add = "to add below a line, give that line as old, and it with the new one as new."
+        raise ToolFailure(f"old is empty: give the exact text to replace; {add}{_whole(text, name)}")
     if old == new:
-        raise ToolFailure("old and new are the same: nothing to change.")
+        raise ToolFailure(f"old and new are the same: nothing to change.{_whole(text, name)}")
     starts = _matches(text, old)
     if not starts:
-        raise ToolFailure(f"The text old is not in '{name}'.{_nearest(text, old)}")
+        raise ToolFailure(f"The text old is not in '{name}'.{_whole(text, name) or _nearest(text, old)}")
     if len(starts) > 1:
         lines = ", ".join(dict.fromkeys(str(_line(text, start)) for start, _ in starts[:5]))
         count = f"{len(starts)} times" if len(starts) < 100 else "100 times or more"
@@ -54,6 +56,13 @@ def _with_ends(new: str, text: str) -> str:
 
 def _line(text: str, at: int) -> int:
     return text.count("\n", 0, at) + 1
+
+
+def _whole(text: str, name: str) -> str:
+    """Give the file, if it is short: a model that guessed `old` can then copy it, without reading the file first."""
+    if not text.strip() or len(text) > _SHORT_FILE:
+        return ""
+    return f" Copy old exactly from {name}:\n{text.rstrip()}"
 
 
 def _nearest(text: str, old: str) -> str:

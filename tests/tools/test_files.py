@@ -153,11 +153,19 @@ async def test_an_edit_keeps_encoding_line_ends_and_rights(folder: Path, encodin
     ],
 )
 async def test_an_edit_that_is_not_clear_says_why(folder: Path, old: str, new: str, words: str) -> None:
-    text = "alpha(1)\nbeta\naaa\nbeta\n"
+    text = "alpha(1)\nbeta\naaa\nbeta\n" + "z\n" * 600
     (folder / "f").write_text(text, encoding="utf-8")
     async with tools_in(folder) as (_, refused):
         assert words in await refused("edit_file", path="f", old=old, new=new)
     assert (folder / "f").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("old", ["", "limit: 5", "limit: 4"])
+async def test_a_wrong_edit_of_a_short_file_shows_it(folder: Path, old: str) -> None:
+    (folder / "f").write_text("# Limits\nlimit = 4\n", encoding="utf-8")
+    async with tools_in(folder) as (_, refused):
+        said = await refused("edit_file", path="f", old=old, new="limit: 5")
+    assert said.endswith("Copy old exactly from f:\n# Limits\nlimit = 4")
 
 
 async def test_an_edit_that_the_encoding_can_not_hold_is_refused(folder: Path) -> None:

@@ -1,6 +1,9 @@
+from typing import Any
+
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.react.prompt import observation, render, tool_line
+from agent.react.examples import observation
+from agent.react.prompt import render, tool_line
 
 CALL = AIMessage("", tool_calls=[{"id": "1", "name": "read", "args": {"path": "a"}}])
 RESULT = ToolMessage("text of a", tool_call_id="1")
@@ -31,8 +34,22 @@ def test_a_conversation_becomes_turns_of_user_and_assistant() -> None:
 def test_without_a_system_role_the_instructions_open_the_first_turn_and_roles_alternate() -> None:
     turns = render([SystemMessage("Be kind."), HumanMessage("hi"), HumanMessage("there")], [], system_role=False)
     assert [turn.type for turn in turns] == ["human", "ai"] * (len(turns) // 2) + ["human"]
-    assert "Be kind." in str(turns[0].content)
-    assert turns[-1].content == "hi\nthere"
+    assert str(turns[0].content).startswith("You are A2IA")
+    assert turns[-1].content == "[Be kind.]\nhi\nthere"
+
+
+def test_threads_share_all_that_comes_before_their_own_system_message() -> None:
+    one = render([SystemMessage("Files: a"), HumanMessage("hi")], [])
+    other = render([SystemMessage("Files: b"), HumanMessage("hi")], [])
+    assert one[:-1] == other[:-1] and one[-1] != other[-1]
+
+
+def test_examples_use_the_built_in_tools_where_the_thread_has_them() -> None:
+    named: list[dict[str, Any]] = [
+        {"name": name, "parameters": {}} for name in ("read_file", "edit_file", "execute_command")
+    ]
+    assert "Action: edit_file" in str(render([HumanMessage("hi")], named))
+    assert "Action: edit_file" not in str(render([HumanMessage("hi")], named[:1]))
 
 
 def test_the_models_own_text_is_sent_back_as_it_was() -> None:
