@@ -53,8 +53,9 @@ class Asker:
     async def _answer(self, call: PendingCall) -> str:
         """Ask until there is an answer: Enter alone may have been meant for something else. Ctrl-D is a no."""
         always = "this command" if self._scope(call)[1] else self._paint.safe(call.tool)
+        question = f"Run it? [y]es, [a]lways {always} in this session, [n]o, or why not"
         while True:
-            answer = await self._screen.ask(f"Run it? [y]es, [a]lways {always} in this session, [n]o, or why not")
+            answer = await self._screen.ask(self._page.renderer.wrap(question, self._page.width, ""))
             if answer is None or answer.strip():
                 return (answer or "n").strip()
 

@@ -4,14 +4,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.filters import Condition, is_searching
 from prompt_toolkit.formatted_text import ANSI, AnyFormattedText
 from prompt_toolkit.history import DummyHistory, History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -125,7 +125,7 @@ class LiveScreen(Screen):
 
     def close(self) -> None:
         """Have `run` return."""
-        with suppress(Exception):  # it may not have begun, or be over
+        if self._app.is_running:
             self._app.exit()
 
     def say(self, text: str) -> None:
@@ -211,7 +211,7 @@ class LiveScreen(Screen):
         keys = KeyBindings()
         empty = Condition(lambda: not self._app.current_buffer.text)
 
-        @keys.add("c-c")
+        @keys.add("c-c", filter=~is_searching)
         def _(event: KeyPressEvent) -> None:
             self.on_interrupt()
 

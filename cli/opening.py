@@ -83,8 +83,8 @@ class Opening:
         """Say who answers."""
         if self.runtime:
             profile, backend = self.runtime.profile, self.runtime.held[0].name
-            tools = f"window {profile.window} tokens, {len(self.runtime.tools)} tools"
-            self._page.note(f"{profile.model} on {backend}, {tools}. /help tells more.")
+            count = len(self.runtime.tools)
+            self._page.note(f"{profile.model} on {backend}, {count} tools. /help tells more.")
 
     def _watch(self, toolbox: Toolbox) -> None:
         self._toolbox = toolbox

@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from contextlib import suppress
 
 from cli.display import failure_of
 from cli.markdown import Renderer
@@ -47,4 +48,5 @@ class Page:
 
     def debug(self, text: str) -> None:
         """Say what was logged. May be called from any thread."""
-        self._loop.call_soon_threadsafe(self.screen.say, self.paint("cyan", self.paint.safe(text)))
+        with suppress(RuntimeError):  # the loop is closed: the session is over
+            self._loop.call_soon_threadsafe(self.screen.say, self.paint("cyan", self.paint.safe(text)))

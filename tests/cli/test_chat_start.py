@@ -1,8 +1,11 @@
 """How an interactive session begins, what its commands say, and the terminals it runs on."""
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.cli.support import Place
+from tests.cli.support import ROOT, Place
 from tests.cli.terminal import CTRL_C, CTRL_D, Terminal
 
 pytestmark = pytest.mark.timeout(300)  # each starts programs, on whatever machine
@@ -23,6 +26,12 @@ def test_the_prompt_is_there_while_the_servers_start_and_can_be_left_at_once(pla
         terminal.type(CTRL_D)
         assert terminal.leave() == 0
     assert "Traceback" not in terminal.raw
+
+
+def test_nothing_heavy_is_imported_before_the_prompt(place: Place) -> None:
+    code = "import cli.chat, cli.live_screen, cli.plain_screen, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=ROOT, check=True)
+    assert not {"pydantic", "langchain_core", "langgraph", "mcp", "rich", "httpx"} & set(done.stdout.split())
 
 
 @pytest.mark.parametrize(
