@@ -45,6 +45,7 @@ format: install ## rewrite the code in the house's form
 
 bench: install ## the benchmarks of benchmarks/README.md that end within half an hour
 	$(BIN)/python -m benchmarks.help_time
+	$(BIN)/python -m benchmarks.prompt_time
 	$(BIN)/python -m benchmarks.cold_warm
 	$(BIN)/python -m benchmarks.tasks --set final
 

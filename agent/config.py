@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import platformdirs
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -17,24 +16,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from agent import places
 from agent.backends.address import is_loopback
 from agent.errors import ConfigError, UsageError
 
-
-def cache_dir() -> Path:
-    """Return the folder for what can be fetched again: model weights."""
-    return platformdirs.user_cache_path("a2ia")
-
-
-def state_dir() -> Path:
-    """Return the folder for locks, logs and remembered answers."""
-    return platformdirs.user_state_path("a2ia")
-
-
-def config_dir() -> Path:
-    """Return the folder for the user's own configuration files."""
-    return platformdirs.user_config_path("a2ia")
-
+cache_dir, config_dir, state_dir = places.cache_dir, places.config_dir, places.state_dir
 
 _PROJECT_FILE = Path("a2ia.toml")
 _OWN_KEYS = frozenset({"allow", "mcp_config", "workspace", "yes"})

@@ -89,6 +89,10 @@ class Display:
         if self._debug:
             self._print(_safe("".join(traceback.format_exception(error)).rstrip()))
 
+    def debug(self, text: str) -> None:
+        """Show what was logged."""
+        self._print(_safe(text))
+
     def tool(self, step: ToolFinished) -> None:
         """Show one finished tool call as a line."""
         mark = {"ok": "[green]✓[/]", "error": "[red]✗[/]"}.get(step.status, "[yellow]-[/]")

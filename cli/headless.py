@@ -73,9 +73,11 @@ async def _turn(prompt: str, settings: Settings, printer: "_Printer") -> None:
     task = asyncio.current_task()
     if task:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    from cli.debug import DebugLog
     from cli.runtime import open_runtime
 
     display = printer.display
+    DebugLog(display.debug, on=settings.debug)
     async with open_runtime(settings, display.progress, display.warn) as runtime:
         async for event in runtime.session.run(prompt):
             printer.event(event)

@@ -1,10 +1,9 @@
 """Puts a run together from settings: backend, tools, graph, session."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -15,46 +14,92 @@ from agent.config import Settings, state_dir
 from agent.errors import McpServerError
 from agent.mcp.servers import check_workspace, server_specs
 from agent.mcp.toolbox import Toolbox
-from cli.streams import printable
 from graphs.session import Approve, Session, Speaker
 from graphs.wiring import wire
 
 Warn = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Runtime:
     """A run that is ready: the session, and what it runs on."""
 
-    session: Session
-    backend: str
+    settings: Settings
     profile: ModelProfile
     tools: list[BaseTool]
+    approve: Approve | None
+    held: list[Backend]
+    """The one backend in use; whoever opened it lets go of what stands here at the end."""
+    session: Session = field(init=False)
+    _saver: InMemorySaver = field(default_factory=InMemorySaver)
+
+    def __post_init__(self) -> None:
+        self.clear()
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend in use."""
+        return self.held[0].name
+
+    def clear(self) -> None:
+        """Begin a new thread."""
+        self.session = self._session(None)
+
+    def _session(self, thread: str | None) -> Session:
+        backend, profile = self.held[0], self.profile
+        return new_session(
+            self.settings, backend, profile, self.tools, self.approve, saver=self._saver, thread_id=thread
+        )
+
+    async def change_model(self, model: str, report: Report) -> None:
+        """Go on with another model of the same backend, on the same thread. If that raises, nothing has changed."""
+        settings = self.settings.model_copy(update={"model": model, "backend": self.backend})
+        backend = open_backend(settings, report)
+        try:
+            profile = await backend.profile()
+        except BaseException:
+            await backend.aclose()
+            raise
+        before, self.held[0] = self.held[0], backend
+        self.settings, self.profile = settings, profile
+        self.session = self._session(self.session.thread_id)
+        await before.aclose()
 
 
 @asynccontextmanager
 async def open_runtime(
-    settings: Settings, report: Report, warn: Warn, *, approve: Approve | None = None, strict: bool = True
+    settings: Settings,
+    report: Report,
+    warn: Warn,
+    *,
+    approve: Approve | None = None,
+    strict: bool = True,
+    watch: Callable[[Toolbox], None] = lambda toolbox: None,
 ) -> AsyncIterator[Runtime]:
     """Open everything that a session needs, servers and model side by side; closed on leaving.
 
-    With `strict` an MCP server that does not start is an error, else a warning.
+    With `strict` an MCP server that does not start is an error, else a warning. `watch` gets the toolbox while its
+    servers start.
     """
-    _log_to_stderr(settings.debug)
     workspace = check_workspace(settings)
     backend = open_backend(settings, report)
     specs = server_specs(settings, workspace, warn)
+    held = [backend]
+
+    async def let_go() -> None:
+        await held[0].aclose()
+
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(backend.aclose)
+        stack.push_async_callback(let_go)
         starting = _Starting(warn)
         toolbox = Toolbox(specs, log_dir=state_dir() / "logs", on_warning=starting.warn if strict else warn)
         toolbox.start()
+        watch(toolbox)
         stack.push_async_callback(toolbox.stop)
         profile = await _profile_beside(backend, toolbox, strict=strict)
         starting.over()
         tools = await toolbox.tools()
-        session = new_session(settings, backend, profile, tools, approve)
-        yield Runtime(session, backend.name, profile, tools)
+        yield Runtime(settings, profile, tools, approve, held)
 
 
 class _Starting:
@@ -97,29 +142,16 @@ async def _open_all(toolbox: Toolbox, *, strict: bool) -> None:
 
 
 def new_session(
-    settings: Settings, backend: Backend, profile: ModelProfile, tools: list[BaseTool], approve: Approve | None
+    settings: Settings,
+    backend: Backend,
+    profile: ModelProfile,
+    tools: list[BaseTool],
+    approve: Approve | None,
+    *,
+    saver: InMemorySaver | None = None,
+    thread_id: str | None = None,
 ) -> Session:
     """Return a session of one thread, in memory, on `backend` and `tools`, wired as `settings` say."""
-    wired = wire(settings, backend, profile, tools, checkpointer=InMemorySaver())
+    wired = wire(settings, backend, profile, tools, checkpointer=saver or InMemorySaver())
     speaker = Speaker(profile.model, backend.name, wired.protocol)
-    return Session(wired.graph, speaker, tools, approve=approve, may_rerun=wired.may_rerun)
-
-
-def _log_to_stderr(debug: bool) -> None:
-    """With `debug` show what A2IA's own modules log, the exact messages sent to the model among it; else show nothing.
-
-    A program that configures no logging has Python print warnings and tracebacks of every library.
-    """
-    logging.getLogger().addHandler(logging.NullHandler())
-    if not debug:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Printable("%(name)s: %(message)s"))
-    for name in ("agent", "graphs", "asyncio"):
-        logging.getLogger(name).addHandler(handler)
-        logging.getLogger(name).setLevel(logging.DEBUG if name != "asyncio" else logging.WARNING)
-
-
-class _Printable(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+    return Session(wired.graph, speaker, tools, approve=approve, may_rerun=wired.may_rerun, thread_id=thread_id)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import (
     AIMessage,
     AnyMessage,
@@ -18,6 +18,7 @@ from langchain_core.messages import (
     ToolCall,
     ToolMessage,
 )
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langgraph.config import get_stream_writer
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
@@ -25,9 +26,10 @@ from langgraph.types import interrupt
 
 from agent.context import cut_text, shorten_observations
 from agent.errors import ContextOverflow, map_model_error
-from agent.react.model import REACT_ERROR
+from agent.react.model import REACT_ERROR, ReActChatModel
 from agent.react.prompt import REACT_TEXT
 from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls, told_to_conclude
+from graphs.transcript import Transcript
 
 MAX_FAILURES = 3
 """Malformed replies in a row that end a turn: the first try and two retries, each with another correction."""
@@ -95,18 +97,24 @@ def interrupted(call: ToolCall) -> ToolMessage:
 def model_node(model: BaseChatModel, tools: Sequence[BaseTool], *, name: str, max_steps: int) -> Node:
     """Return the node that asks `model` for the next step. `name` is the server's, for error sentences."""
     bound = model.bind_tools(list(tools)) if tools else model
+    logs_itself = isinstance(model, ReActChatModel)
+
+    async def send(asked: Runnable[LanguageModelInput, AIMessage], messages: Sequence[BaseMessage]) -> AIMessage:
+        if not logs_itself:
+            _log.debug("sent to the model:\n%s", Transcript(messages, tools))
+        return await asked.ainvoke(messages)
 
     async def ask(messages: list[AnyMessage]) -> AIMessage:
         asked = bound.bind(tool_choice="none") if tools and told_to_conclude(messages) else bound
         try:
             try:
-                reply = await asked.ainvoke(messages)
+                reply = await send(asked, messages)
             except Exception as error:
                 mapped = map_model_error(error, name)
                 shorter = shorten_observations(messages)
                 if not isinstance(mapped, ContextOverflow) or shorter == messages:
                     raise mapped from error
-                reply = await asked.ainvoke(shorter)
+                reply = await send(asked, shorter)
         except Exception as error:
             raise map_model_error(error, name) from error
         if not isinstance(reply, AIMessage):

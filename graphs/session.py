@@ -1,6 +1,7 @@
 """A session runs the turns of one thread and yields typed events."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from graphs.events import (
     ToolFinished,
     ToolStarted,
     TurnStarted,
+    Usage,
 )
 from graphs.nodes import denial, interrupted
 from graphs.state import Protocol, open_calls
@@ -46,6 +48,16 @@ class Speaker:
     protocol: Protocol
 
 
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """What one model call took, in tokens; None where the server did not say. `seconds` count from its first piece."""
+
+    prompt_tokens: int | None
+    cached_tokens: int | None
+    completion_tokens: int | None
+    seconds: float
+
+
 class Session:
     """One thread on one graph. A turn's events end with a `Result`, whatever happens; after a cancel it goes on.
 
@@ -63,8 +75,11 @@ class Session:
         thread_id: str | None = None,
     ) -> None:
         self.thread_id = thread_id or str(uuid.uuid4())
+        self.latest_call: ModelCall | None = None
+        """The model call that ended last."""
+        self._first_piece: float | None = None
         self._graph = graph
-        self._speaker = speaker
+        self.speaker = speaker
         self._servers = {tool.name: str((tool.metadata or {}).get("server", "")) for tool in tools}
         self._approve = approve
         self._may_rerun = may_rerun
@@ -103,7 +118,7 @@ class Session:
             await self._graph.aupdate_state(self._config, {"messages": [*finished, *lost]}, as_node=node)
 
     async def _turn(self, given: Any) -> AsyncIterator[Event]:
-        speaker = self._speaker
+        speaker = self.speaker
         result = Result(self.thread_id, speaker.model, speaker.backend, speaker.protocol)
         yield TurnStarted(self.thread_id, speaker.model, speaker.backend, speaker.protocol)
         try:
@@ -138,11 +153,14 @@ class Session:
         result.stop_reason = "interrupted"
 
     async def _stream(self, given: Any, result: Result) -> AsyncIterator[Event]:
+        self._first_piece = None
         stream: AsyncIterator[Any] = self._graph.astream(
             given, self._config, stream_mode=["messages", "updates", "custom"], durability="sync"
         )
         async for mode, data in stream:
             if mode == "messages":
+                if isinstance(data[0], AIMessageChunk):
+                    self._first_piece = self._first_piece or time.monotonic()
                 for event in _deltas(*data):
                     yield event
             elif mode == "custom":
@@ -176,6 +194,7 @@ class Session:
         stop = update.get("stop_reason")
         if stop != "step_limit":
             result.usage.add(dict(reply.usage_metadata) if reply.usage_metadata else None)
+            self._measure(reply)
         self._calls |= {call["id"] or "": call for call in reply.tool_calls}
         events: list[Event] = [FormatError(bad["error"] or "") for bad in reply.invalid_tool_calls]
         if stop:
@@ -188,6 +207,14 @@ class Session:
             hint = "Say it in other words, in smaller steps, or use a larger model."
             result.error = Failure("FormatErrors", f"The model's reply could not be read three times: {said}", hint, 5)
         return events
+
+    def _measure(self, reply: AIMessage) -> None:
+        one = Usage()
+        one.add(dict(reply.usage_metadata) if reply.usage_metadata else None)
+        now = time.monotonic()
+        seconds = now - (self._first_piece or now)
+        self.latest_call = ModelCall(one.prompt_tokens, one.cached_tokens, one.completion_tokens, seconds)
+        self._first_piece = None
 
     def _finished(self, message: ToolMessage) -> ToolFinished:
         details = message.artifact if isinstance(message.artifact, dict) else {}

@@ -1,20 +1,14 @@
 """Runs `a2ia-cli` the way a user does, in an isolated home, on the scripted backend."""
 
-import fcntl
 import json
 import os
-import pty
-import select
-import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from tests.agent.mcp.support import FAULTY
 from tests.cli.scripted import SCRIPT
@@ -22,10 +16,6 @@ from tests.cli.scripted import SCRIPT
 ROOT = Path(__file__).parents[2]
 LIMIT = 20.0
 """Seconds that anything may take before the test fails."""
-
-_OWN_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
 
 RESULT = {
     "type": str,
@@ -150,7 +140,7 @@ class Place:
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment of a process: nothing of the tests' own but the path."""
         inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{self.packages}{os.pathsep}{ROOT}"}
-        return {**inherited, **self.env, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", **more}
+        return {**inherited, **self.env, "TERM": "xterm", **more}
 
     def start(self, *args: str, stdin: int | IO[Any] = subprocess.DEVNULL, **more: Any) -> subprocess.Popen[str]:
         """Start `a2ia-cli` with its output in pipes."""
@@ -202,75 +192,3 @@ def line_with(stream: IO[str] | None, text: str) -> str:
             return line
         assert line, f"the stream ended before {text!r}"
     raise TimeoutError(text)
-
-
-class Terminal:
-    """A process at a terminal of its own."""
-
-    def __init__(self, place: Place, *args: str) -> None:
-        self._seen = ""
-        self._all = ""
-        self._end, inner = pty.openpty()
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
-        command = [sys.executable, "-c", _OWN_TERMINAL, sys.executable, "-m", "cli.main", *args]
-        self._process = subprocess.Popen(
-            command,
-            stdin=inner,
-            stdout=inner,
-            stderr=inner,
-            cwd=place.workspace,
-            env=place.environment(),
-            start_new_session=True,
-        )
-        os.close(inner)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        os.close(self._end)
-
-    def type(self, text: str) -> None:
-        """Press keys."""
-        os.write(self._end, text.encode())
-
-    def interrupt(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        self._process.send_signal(number)
-
-    def expect(self, text: str) -> str:
-        """Wait until the screen has shown `text` after what was expected before; return what came until then."""
-        deadline = time.monotonic() + LIMIT
-        while text not in self._seen:
-            assert time.monotonic() < deadline, f"no {text!r} in {self._seen!r}"
-            if not self._read():
-                raise AssertionError(f"the program left before {text!r}: {self._all!r}")
-        before, _, self._seen = self._seen.partition(text)
-        return before
-
-    def prompt(self) -> None:
-        """Wait until the program reads keys: it then asks the terminal to mark what is pasted."""
-        self.expect("\x1b[?2004h")
-
-    def leave(self) -> int:
-        """Wait for the program's end and return its exit code."""
-        while self._read():
-            pass
-        return self._process.wait(LIMIT)
-
-    @property
-    def shown(self) -> str:
-        """Everything that came so far."""
-        return self._all
-
-    def _read(self) -> bool:
-        assert select.select([self._end], [], [], LIMIT)[0], f"nothing more came after {self._all!r}"
-        try:
-            text = os.read(self._end, 65536).decode(errors="replace")
-        except OSError:  # Linux ends a terminal that nobody holds with EIO
-            return False
-        self._seen += text
-        self._all += text
-        return bool(text)

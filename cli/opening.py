@@ -1,0 +1,96 @@
+"""The model server and the MCP servers come up, visibly, while the user already types."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+from agent.backends.base import Progress
+from agent.config import Settings
+from agent.mcp.toolbox import ServerStatus, Toolbox
+from agent.mcp.trust import is_trusted, remember
+from cli.approvals import Asker
+from cli.page import Page
+from cli.runtime import Runtime, open_runtime
+
+
+class Opening:
+    """Opens the runtime in a task of its own; `live` tells how far it is."""
+
+    def __init__(self, page: Page, settings: Settings) -> None:
+        self.runtime: Runtime | None = None
+        """The runtime, once it is ready."""
+        self._page = page
+        self._settings = settings
+        self._toolbox: Toolbox | None = None
+        self._step = Progress("starting")
+        self._since = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        self.task: asyncio.Task[Runtime]
+
+    async def ask_trust(self) -> None:
+        """Ask once per folder whether the project's `.mcp.json` may start its programs."""
+        project = check_workspace(self._settings) / ".mcp.json"
+        if not project.is_file() or self._settings.yes or is_trusted(project):
+            return
+        question = f"{project} starts programs of this project. Use it, now and later? [y/N]"
+        answer = await self._page.screen.ask(self._page.renderer.wrap(question, self._page.width, ""))
+        if (answer or "").strip().lower() in {"y", "yes"}:
+            remember(project)
+
+    def start(self, stack: AsyncExitStack) -> None:
+        """Begin to open; `stack` closes."""
+        self.task = asyncio.create_task(self._open(stack))
+
+    async def stop(self) -> None:
+        """Break the opening off, if it is under way."""
+        self.task.cancel()
+        await asyncio.wait({self.task})
+
+    async def ready(self) -> Runtime:
+        """Wait for the runtime. A wait that is cancelled leaves the opening alone."""
+        return await asyncio.shield(self.task)
+
+    def servers(self) -> list[ServerStatus]:
+        """Tell how the MCP servers are doing."""
+        return self._toolbox.status() if self._toolbox else []
+
+    def report(self, step: Progress) -> None:
+        """Take a step of the model server. May be called from any thread."""
+        if self._page.screen.streams and step.text != self._step.text:
+            self._loop.call_soon_threadsafe(self._page.note, step.text)
+        self._step = step
+
+    def live(self, width: int) -> list[str]:
+        """Return a line for the model server and one for the MCP servers that are still starting."""
+        paint, seconds = self._page.paint, time.monotonic() - self._since
+        lines = [f"{self._step.text}{_amount(self._step)}, {seconds:.0f} s"]
+        waited = [status.name for status in self.servers() if status.state == "starting"]
+        if waited:
+            lines.append(f"starting MCP servers: {', '.join(waited)}")
+        return [paint("dim", f"{paint.spinner(seconds)} {self._page.renderer.clip(line, width - 3)}") for line in lines]
+
+    async def _open(self, stack: AsyncExitStack) -> Runtime:
+        asker = Asker(self._page, self._settings.workspace)
+        opening = open_runtime(
+            self._settings, self.report, self._page.warning, approve=asker.approve, strict=False, watch=self._watch
+        )
+        self.runtime = await stack.enter_async_context(opening)
+        asker.know([tool.name for tool in self.runtime.tools if (tool.metadata or {}).get("builtin")])
+        self.introduce()
+        return self.runtime
+
+    def introduce(self) -> None:
+        """Say who answers."""
+        if self.runtime:
+            profile, backend = self.runtime.profile, self.runtime.held[0].name
+            count = len(self.runtime.tools)
+            self._page.note(f"{profile.model} on {backend}, {count} tools. /help tells more.")
+
+    def _watch(self, toolbox: Toolbox) -> None:
+        self._toolbox = toolbox
+
+
+def _amount(step: Progress) -> str:
+    if not step.total or step.done is None:
+        return ""
+    return f": {step.done / step.total:.0%} of {step.total / 1e6:,.0f} MB"

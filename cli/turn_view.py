@@ -1,0 +1,116 @@
+"""Shows one turn: thoughts dimmed, a line per tool call and one for its result, the answer as Markdown."""
+
+import time
+
+from cli.display import call_arguments
+from cli.page import Page
+from graphs.events import AnswerDelta, Event, FormatError, Result, ThoughtDelta, ToolFinished, ToolStarted
+
+_ENDS = {
+    "step_limit": "stopped at the step limit; --max-steps N allows more",
+    "interrupted": "stopped; the conversation goes on",
+}
+
+
+class TurnView:
+    """Takes the events of a turn; what is finished is said, what still grows is `live`."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._screen = page.screen
+        self._paint = page.paint
+        self._renderer = page.renderer
+        self._began = time.monotonic()
+        self._text = ""
+        self._is_thought = False
+        self._drawn: tuple[str, int, list[str]] = ("", 0, [])
+        self._running: dict[str, tuple[ToolStarted, float]] = {}
+
+    def event(self, event: Event) -> None:
+        """Show `event`."""
+        if isinstance(event, ThoughtDelta | AnswerDelta):
+            self._feed(event.text, thought=isinstance(event, ThoughtDelta))
+            return
+        self._end_text()
+        if isinstance(event, ToolStarted):
+            self._running[event.id] = event, time.monotonic()
+        elif isinstance(event, ToolFinished):
+            self._running.pop(event.id, None)
+            self._screen.say(self._finished(event))
+        elif isinstance(event, FormatError):
+            self._page.note(f"unreadable reply, the model is told: {event.message}")
+        elif isinstance(event, Result):
+            self._end(event)
+
+    def live(self, width: int) -> list[str]:
+        """Return what goes on now: the text that still grows, the calls that run, or that the model is at work."""
+        now = time.monotonic()
+        lines = self._growing(width)
+        for call, since in self._running.values():
+            seconds = f" {now - since:.1f} s"
+            head = self._renderer.clip(_call(call), width - len(seconds) - 3)
+            lines.append(f"{self._paint('cyan', self._paint.spinner(now))} {head}{self._paint('dim', seconds)}")
+        if not self._running and not self._screen.question:
+            took = f"{self._paint.spinner(now)} {now - self._began:.0f} s, Ctrl-C stops"
+            lines.append(self._paint("dim", took))
+        return lines
+
+    def close(self) -> None:
+        """Say what is left to say of a turn that broke off."""
+        self._end_text()
+
+    def _feed(self, text: str, *, thought: bool) -> None:
+        if thought != self._is_thought:
+            self._end_text()
+        self._is_thought = thought
+        if self._screen.streams:
+            self._screen.stream(self._paint.safe(text))
+            return
+        self._text += text
+        if "\n" in text:
+            done = self._text.rfind("\n") + 1 if thought else self._renderer.finished(self._text)
+            self._say(self._text[:done])
+            self._text = self._text[done:]
+
+    def _end_text(self) -> None:
+        self._screen.end_line()
+        self._say(self._text)
+        self._text = ""
+
+    def _say(self, text: str) -> None:
+        if text.strip():
+            self._screen.say(self._rendered(text, self._page.width))
+
+    def _rendered(self, text: str, width: int) -> str:
+        if self._is_thought:
+            return self._paint("dim", self._renderer.wrap(text, width))
+        return "\n" + self._renderer.markdown(text, width)
+
+    def _growing(self, width: int) -> list[str]:
+        """Return the growing text in lines; it is rendered once for each of its lengths."""
+        if self._drawn[:2] != (self._text, width):
+            lines = self._rendered(self._text, width - 1).split("\n") if self._text.strip() else []
+            self._drawn = (self._text, width, lines)
+        return list(self._drawn[2])
+
+    def _finished(self, step: ToolFinished) -> str:
+        colour = {"ok": "green", "error": "red"}.get(step.status, "yellow")
+        took = f" {step.ms / 1000:.1f} s"
+        head = self._renderer.clip(_call(step), self._page.width - len(took) - 2)
+        first, _, rest = step.result.strip().partition("\n")
+        more = f" (+{rest.count(chr(10)) + 1} lines)" if rest else ""
+        result = "  " + self._renderer.clip(first, self._page.width - len(more) - 2) + more
+        line = f"{self._paint(colour, self._paint.sign(step.status))} {head}{self._paint('dim', took)}"
+        return line + "\n" + self._paint("dim", result)
+
+    def _end(self, result: Result) -> None:
+        self._running.clear()
+        if result.error:
+            self._page.failure(result.error)
+        elif result.stop_reason in _ENDS:
+            self._page.note(_ENDS[result.stop_reason])
+        self._screen.say("")
+
+
+def _call(call: ToolStarted | ToolFinished) -> str:
+    return f"{call.tool}({call_arguments(call.args, 200)})"
