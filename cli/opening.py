@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from agent.backends.base import Progress
 from agent.config import Settings
+from agent.mcp.servers import check_workspace
 from agent.mcp.toolbox import ServerStatus, Toolbox
 from agent.mcp.trust import is_trusted, remember
 from cli.approvals import Asker
