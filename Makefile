@@ -49,11 +49,21 @@ bench: install ## the benchmarks of benchmarks/README.md that end within half an
 	$(BIN)/python -m benchmarks.cold_warm
 	$(BIN)/python -m benchmarks.tasks --set final
 
+# Where a pin has an extra, pip 23 asks in hash mode for a pin of the bare name too.
+define BARE_TOO
+function out() { if (block ~ /^[^ ]*\[/) { bare = block; sub(/\[[^]]*\]/, "", bare); printf "%s", bare } printf "%s", block; block = "" }
+/^[^ ]/ { out() }
+{ block = block $$0 "\n" }
+END { out() }
+endef
+export BARE_TOO
+
 lock: ## write requirements.lock anew from pyproject.toml
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet pip-tools
-	.venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	.venv-lock/bin/pip-compile --quiet --no-strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --extra dev --all-build-deps --output-file requirements.lock pyproject.toml
+	awk "$$BARE_TOO" requirements.lock > .venv-lock/out && cp .venv-lock/out requirements.lock
 	rm -r .venv-lock
 
 clean: ## remove what was built; weights and settings of the user stay

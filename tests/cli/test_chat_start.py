@@ -96,7 +96,7 @@ def test_commands_are_completed_and_do_what_they_say(place: Place) -> None:
         terminal.enter("/debug")
         terminal.expect("debug output on")
         terminal.enter("two")
-        terminal.expect("--- user\none")  # the conversation was kept
+        terminal.expect("workspace: none]\none")  # the conversation was kept
         terminal.enter("/clear")
         terminal.expect("A new conversation.")
         assert "First." not in "\n".join(terminal.rows)
@@ -114,7 +114,7 @@ def test_debug_shows_what_the_model_is_sent_in_both_protocols(place: Place, prot
         terminal.enter("look around")
         terminal.expect("Seen.")
         terminal.expect("sent to the model:", times=2)
-        terminal.expect("--- user\nlook around", times=2)
+        terminal.expect("--- user\nlook around" if protocol == "native" else "none]\nlook around", times=2)
         terminal.expect("list_directory: List the files" if protocol == "native" else "Action Input:")
         terminal.expect("(empty folder)", times=2)
 
