@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -16,6 +17,7 @@ from agent.mcp.servers import check_workspace, server_specs
 from agent.mcp.toolbox import Toolbox
 from graphs.session import Approve, Session, Speaker
 from graphs.wiring import wire
+from tools.overview import overview
 
 Warn = Callable[[str], None]
 
@@ -152,6 +154,7 @@ def new_session(
     thread_id: str | None = None,
 ) -> Session:
     """Return a session of one thread, in memory, on `backend` and `tools`, wired as `settings` say."""
-    wired = wire(settings, backend, profile, tools, checkpointer=saver or InMemorySaver())
+    opening = partial(overview, settings.workspace.expanduser()) if settings.builtin_tools else None
+    wired = wire(settings, backend, profile, tools, opening=opening, checkpointer=saver or InMemorySaver())
     speaker = Speaker(profile.model, backend.name, wired.protocol)
     return Session(wired.graph, speaker, tools, approve=approve, may_rerun=wired.may_rerun, thread_id=thread_id)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from langchain_core.messages import ToolCall
@@ -14,8 +13,8 @@ from agent.config import Settings
 from agent.policy import may_rerun, needs_approval
 from agent.react.model import ReActChatModel
 from graphs.builder import Graph, Models, build_graph
+from graphs.nodes import Opening
 from graphs.state import Protocol
-from tools.overview import overview
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +33,13 @@ def wire(
     tools: Sequence[BaseTool],
     *,
     protocol: Protocol | None = None,
+    opening: Opening | None = None,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
 ) -> Wired:
-    """Return the graph on `backend` and `tools`; without `protocol` by the settings, else by the profile's evidence."""
+    """Return the graph on `backend` and `tools`; without `protocol` by the settings, else by the profile's evidence.
+
+    `opening` gives what a thread begins with; a model that takes no system message and speaks natively goes without.
+    """
     by_name = {tool.name: tool.metadata or {} for tool in tools}
 
     def needs_yes(call: ToolCall) -> bool:
@@ -51,7 +54,6 @@ def wire(
     chat = backend.chat_model(profile)
     constrain = backend.constrain if profile.constraint == "lark" else None
     react = ReActChatModel(inner=chat, constrain=constrain, system_role=profile.system_role)
-    opening = partial(overview, settings.workspace.expanduser()) if settings.builtin_tools else None
     graph = build_graph(
         Models(chat, react, protocol, backend.name, profile.window),
         tools,

@@ -188,7 +188,7 @@ def test_debug_shows_every_message_that_was_sent_and_the_traceback(place: Place)
     assert "Traceback" in done.err and "ZeroDivisionError" in done.err
     first, second = done.err.split("sent to the model:\n")[1:]
     assert first.startswith("--- system\nYou are A2IA")
-    assert "--- user\nWhich  [31mfiles?" in first
+    assert "--- user\n[Files in the workspace: none]\nWhich  [31mfiles?" in first
     assert second.rpartition("--- assistant\n")[2].startswith("Thought: so\nAction: list_directory\nAction Input: {}")
     assert "--- user\nObservation: (empty folder)" in second
     assert json.loads(done.out)["error"]["type"] == "ZeroDivisionError"

@@ -19,11 +19,13 @@ def prompt_of(done: Done) -> str:
 
 
 def test_standard_input_is_the_prompt_or_stands_below_it(place: Place) -> None:
-    assert prompt_of(place.debug_run("-p", "-", text="From a pipe.\nTwo lines.\n")) == "From a pipe.\nTwo lines."
+    assert prompt_of(place.debug_run("-p", "-", text="From a pipe.\nTwo lines.\n")).endswith(
+        "]\nFrom a pipe.\nTwo lines."
+    )
     file = place.root / "diff.txt"
     file.write_text("from a file")
     with file.open() as opened:
-        assert prompt_of(place.debug_run("-p", "Review this:", stdin=opened)) == "Review this:\n\nfrom a file"
+        assert prompt_of(place.debug_run("-p", "Review this:", stdin=opened)).endswith("]\nReview this:\n\nfrom a file")
 
 
 def test_standard_input_that_never_ends_does_not_hang_a_given_prompt_and_is_told_of(place: Place) -> None:
@@ -87,4 +89,4 @@ def test_a_reader_that_leaves_early_gets_no_traceback(place: Place, output: str)
 
 def test_a_prompt_of_bytes_that_are_no_text_arrives_readable(place: Place) -> None:
     done = place.debug_run("-p", "a\udcffb", text="c\udcfed\x00e")
-    assert prompt_of(done) == "a\ufffdb\n\nc\ufffdd e"
+    assert prompt_of(done).endswith("]\na\ufffdb\n\nc\ufffdd e")
