@@ -51,13 +51,10 @@ class Asker:
         return {"decision": "deny", "reason": _NO.sub("", answer, count=1) if _NO.match(answer) else answer}
 
     async def _answer(self, call: PendingCall) -> str:
-        """Ask until there is an answer: Enter alone may have been meant for something else. Ctrl-D is a no."""
+        """Return the answer; Ctrl-D is a no."""
         always = "this command" if self._scope(call)[1] else self._paint.safe(call.tool)
         question = f"Run it? [y]es, [a]lways {always} in this session, [n]o, or why not"
-        while True:
-            answer = await self._screen.ask(self._page.renderer.wrap(question, self._page.width, ""))
-            if answer is None or answer.strip():
-                return (answer or "n").strip()
+        return (await self._screen.ask(self._page.renderer.wrap(question, self._page.width, "")) or "n").strip()
 
     def _scope(self, call: PendingCall) -> tuple[str, str]:
         """Return what an "always" covers: a tool, but of the shell only the very command."""

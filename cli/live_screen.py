@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -27,7 +28,14 @@ from cli.commands import COMMANDS
 from cli.paint import Paint
 from cli.screen import Screen
 
-_FRAME = 0.1
+_FRAME = 0.25
+"""Seconds between pictures while only a spinner turns."""
+_LEAST = 0.08
+"""Seconds between pictures however much there is to show."""
+_BUSY = 20
+"""A picture that comes late is followed by a pause this many times as long, at most `_LONGEST` seconds: where cores are
+few, each wake-up takes the interpreter from the thread that imports, which then waits for its turn far longer."""
+_LONGEST = 3.0
 _REST_ROWS = 6
 """Rows that are kept for the input and what stands below it."""
 _STYLE = Style.from_dict({"completion-menu": "bg:default fg:default", "completion-menu.completion.current": "reverse"})
@@ -98,7 +106,7 @@ class LiveScreen(Screen):
             output=self._output,
             style=_STYLE,
             erase_when_done=True,
-            min_redraw_interval=_FRAME / 3,
+            min_redraw_interval=_LEAST,
             before_render=lambda _: self._look(),
             after_render=lambda _: self.shown.set(),
         )
@@ -118,8 +126,12 @@ class LiveScreen(Screen):
 
     async def _draw(self) -> None:
         """Draw again while something moves: what is live has a spinner."""
+        late = 0.0
         while True:
-            await asyncio.sleep(_FRAME)
+            pause = min(max(_FRAME, _BUSY * late), _LONGEST)
+            due = time.monotonic() + pause
+            await asyncio.sleep(pause)
+            late = time.monotonic() - due
             if self._lines_now or self.live(self.width):
                 self._app.invalidate()
 

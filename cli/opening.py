@@ -33,7 +33,7 @@ class Opening:
         project = check_workspace(self._settings) / ".mcp.json"
         if not project.is_file() or self._settings.yes or is_trusted(project):
             return
-        question = f"{project} starts programs of this project. Use it, now and later? [y/N]"
+        question = f"{project} starts programs of this project. Use it, now and later? [y]es or [n]o"
         answer = await self._page.screen.ask(self._page.renderer.wrap(question, self._page.width, ""))
         if (answer or "").strip().lower() in {"y", "yes"}:
             remember(project)

@@ -69,7 +69,7 @@ class Screen:
         return self._lines.popleft()
 
     async def ask(self, question: str) -> str | None:
-        """Ask beside the conversation and return the answer, None for Ctrl-D. What was typed ahead is no answer."""
+        """Ask beside the conversation and return the answer, None for Ctrl-D. What was typed ahead answers nothing."""
         self.question, self._answer = question, asyncio.get_running_loop().create_future()
         self.update()
         try:
@@ -79,7 +79,9 @@ class Screen:
             self.update()
 
     def answer(self, text: str | None) -> None:
-        """Answer the question, if there is one."""
+        """Answer the question, if there is one. Enter alone is no answer: it may have been meant for something else."""
+        if text is not None and not text.strip():
+            return
         if self._answer and not self._answer.done():
             self._answer.set_result(text)
 

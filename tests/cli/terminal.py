@@ -106,7 +106,7 @@ class Terminal:
 
     def ready(self) -> None:
         """Wait until the program says who answers, and for a prompt."""
-        self.expect(" tools. /help tells more")
+        self.expect("/help tells")
         self.until(lambda: ">" in self.rows, "a prompt")
 
     def leave(self) -> int:

@@ -57,7 +57,7 @@ def test_the_projects_servers_are_asked_for_once_and_a_broken_one_is_a_warning(p
     project.write_bytes(place.faulty("dies").read_bytes())
     with Terminal(place) as terminal:
         terminal.expect("starts programs of this project.")
-        terminal.expect("now and later? [y/N]")
+        terminal.expect("now and later? [y]es or [n]o")
         terminal.enter("y")
         terminal.expect("warning: MCP server 'faulty' stopped with exit code 1")
         terminal.ready()
