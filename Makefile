@@ -24,7 +24,7 @@ run: install ## talk to the embedded model; PROMPT="..." or no terminal: one pro
 	@if [ -z "$$PROMPT" ] && [ -t 0 ] && [ -t 1 ]; then \
 	  $(BIN)/a2ia-cli --backend embedded --workspace examples $(ARGS); \
 	else \
-	  $(BIN)/a2ia-cli --backend embedded --workspace examples -p "$${PROMPT:-What is the phone number in contacts/jonas.txt, and what is the phone number in contacts/maria.txt?}" $(ARGS) </dev/null; \
+	  $(BIN)/a2ia-cli --backend embedded --workspace examples -p "$${PROMPT:-What is Jonas's phone number, and what is Maria's? Read contacts/jonas.txt and contacts/maria.txt.}" $(ARGS) </dev/null; \
 	fi
 
 dev: install ## serve the agent to LangGraph clients with `langgraph dev`, on examples/
