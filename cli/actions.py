@@ -61,7 +61,7 @@ class Actions:
             self._opening.introduce()
             return
         profile = runtime.profile
-        self._list([f"  {profile.model} on {runtime.held[0].name}, window {profile.window} tokens"])
+        self._list([f"  {profile.model} on {runtime.backend}, window {profile.window} tokens"])
         self._page.note(profile.evidence)
 
     async def _clear(self, argument: str) -> None:

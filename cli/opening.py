@@ -83,9 +83,9 @@ class Opening:
     def introduce(self) -> None:
         """Say who answers."""
         if self.runtime:
-            profile, backend = self.runtime.profile, self.runtime.held[0].name
-            count = len(self.runtime.tools)
-            self._page.note(f"{profile.model} on {backend}, {count} tools. /help tells more.")
+            runtime = self.runtime
+            said = f"{runtime.profile.model} on {runtime.backend}, {len(runtime.tools)} tools. /help tells more."
+            self._page.note(said)
 
     def _watch(self, toolbox: Toolbox) -> None:
         self._toolbox = toolbox

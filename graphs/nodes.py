@@ -28,8 +28,8 @@ from agent.context import cut_text, shorten_observations
 from agent.errors import ContextOverflow, map_model_error
 from agent.react.model import REACT_ERROR, ReActChatModel
 from agent.react.prompt import REACT_TEXT
+from agent.transcript import Transcript
 from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls, told_to_conclude
-from graphs.transcript import Transcript
 
 MAX_FAILURES = 3
 """Malformed replies in a row that end a turn: the first try and two retries, each with another correction."""

@@ -32,6 +32,7 @@ _MAX_NAMED = 20_000
 _NAMES_SHOWN = 20
 _MAX_NEAR = 20_000
 _NEAR_SHOWN = 8
+_WORD = re.compile(r"[^\W_]{3,}")
 
 Find = Callable[[bytes], int]
 
@@ -101,7 +102,7 @@ def search(workspace: Workspace, text: str, path: str, find: Find) -> str:
     return "\n".join(_found(workspace, text, path, hits, find, deadline))
 
 
-def _found(workspace: Workspace, text: str, path: str, hits: list["Hit"], find: Find, deadline: float) -> list[str]:
+def _found(workspace: Workspace, text: str, path: str, hits: list[Hit], find: Find, deadline: float) -> list[str]:
     """Give the lines of a search that came to its end: what was found, files named so, else the nearest lines."""
     named = _named(workspace, path, find)
     pointer = named_files(workspace, "\n".join(hit.piece for hit in hits), {*named, *(hit.path for hit in hits)})
@@ -116,13 +117,13 @@ def _found(workspace: Workspace, text: str, path: str, hits: list["Hit"], find: 
 
 def _nearest(workspace: Workspace, text: str, path: str, deadline: float) -> list[str]:
     """Give the lines that have the most of the words of `text`: a small model searches for whole questions."""
-    words = set(re.findall(r"[^\W_]{3,}", text.lower()))
+    words = set(_WORD.findall(text.lower()))
     if len(words) < 2:
         return []
     best, most = list[str](), 1
     any_word = expression("|".join(map(re.escape, sorted(words))))
     for hit in itertools.islice(_hits(workspace, path, any_word, deadline), _MAX_NEAR):
-        count = len(words & set(re.findall(r"[^\W_]{3,}", f"{hit.path} {hit.piece}".lower())))
+        count = len(words & set(_WORD.findall(f"{hit.path} {hit.piece}".lower())))
         if count > most:
             best, most = [], count
         if count == most:

@@ -23,8 +23,10 @@ def named_files(workspace: Workspace, text: str, seen: Iterable[str]) -> str:
     comes with its first lines. A word without suffix counts as a file's name only in a short text. More than three are
     no pointer.
     """
+    words = set(_WORD.findall(text[:_MAX_TEXT]))
+    if not words:
+        return ""
     ways = _names(workspace)
-    words = dict.fromkeys(_WORD.findall(text[:_MAX_TEXT]))
     found = {
         path
         for word in words

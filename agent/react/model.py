@@ -20,6 +20,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from agent.react.grammar import step_grammar
 from agent.react.parser import Answer, Call, Delta, Malformed, Step, StepStream
 from agent.react.prompt import REACT_TEXT, STOP, render
+from agent.transcript import Transcript
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class ReActChatModel(BaseChatModel):
         if self.constrain:
             kwargs |= self.constrain(_grammar(json.dumps(_functions(callable_now))))
         prompt = self.prompt(messages, tools)
-        _log.debug("sent to the model:\n%s", _Transcript(prompt))
+        _log.debug("sent to the model:\n%s", Transcript(prompt))
         return prompt, {"stop": [*STOP, *(stop or [])], **kwargs}
 
     def _generate(
@@ -124,17 +125,6 @@ class ReActChatModel(BaseChatModel):
         if run_manager:
             await run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
-
-
-class _Transcript:
-    """Messages as a log shows them: role and text, written only if the log is read."""
-
-    def __init__(self, messages: Sequence[BaseMessage]) -> None:
-        self._messages = messages
-
-    def __str__(self) -> str:
-        roles = {"human": "user", "ai": "assistant"}
-        return "\n".join(f"--- {roles.get(m.type, m.type)}\n{m.text}" for m in self._messages)
 
 
 def _functions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ _ROLES = {"human": "user", "ai": "assistant"}
 
 
 class Transcript:
-    """What a model that calls tools itself is sent: the tools, and each message; written only if the log is read."""
+    """What a model is sent: the tools that are bound to it, and each message; written only if the log is read."""
 
-    def __init__(self, messages: Sequence[BaseMessage], tools: Sequence[BaseTool]) -> None:
+    def __init__(self, messages: Sequence[BaseMessage], tools: Sequence[BaseTool] = ()) -> None:
         self._messages = messages
         self._tools = tools
 
