@@ -43,7 +43,7 @@ def excerpt(stream: BinaryIO, name: str, start: int, end: int | None) -> str:
         return "(empty file)"
     if not partial and start == 1 and window.whole and last == window.lines:
         return text if last < _COUNTED else f"[all {last} lines]\n{text}"
-    return f"{_header(window, start, last, end, partial)}\n{text}"
+    return f"{_header(window, start, last, partial)}\n{text}"
 
 
 def _as_narrow(stream: BinaryIO, name: str) -> BinaryIO:
@@ -113,13 +113,13 @@ def _whole_characters(data: bytes) -> bytes:
     return data
 
 
-def _header(window: _Window, start: int, last: int, end: int | None, partial: bool) -> str:
+def _header(window: _Window, start: int, last: int, partial: bool) -> str:
     total = f"{window.lines}" if window.whole else f"more than {window.lines}"
     if partial:
         return (
             f"[line {start} of {total}, cut after {RESULT_CHARS} characters; see more with execute_command and cut -c]"
         )
-    more = f"; read on with start_line={last + 1}" if last < window.lines and last != end else ""
+    more = f"; read on with start_line={last + 1}" if last < window.lines else ""
     return f"[lines {start}-{last} of {total}{more}]"
 
 

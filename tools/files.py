@@ -86,7 +86,7 @@ class Files:
         return f"{done} {place.path} ({lines} {'line' if lines == 1 else 'lines'})."
 
     def edit_file(self, path: str, old: str, new: str) -> str:
-        """Replace the text old by new in a file; old must be exact and occur once.
+        """Replace the text old by new in a file; old must be exact and occur once (empty: add new at the end).
 
         Line ends and encoding stay as they are.
 

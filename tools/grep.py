@@ -107,12 +107,14 @@ def _found(workspace: Workspace, text: str, path: str, hits: list[Hit], find: Fi
     named = _named(workspace, path, find)
     pointer = named_files(workspace, "\n".join(hit.piece for hit in hits), {*named, *(hit.path for hit in hits)})
     if hits or named:
-        nothing = [] if hits else [f"No file has '{shown(text)}' in its text."]
-        return [*nothing, *(hit.text for hit in hits), *named, *filter(None, [pointer])]
+        head = [] if hits else [f"No file has '{shown(text)}' in its text."]
+        return [*head, *(hit.text for hit in hits), *named, *filter(None, [pointer])]
     near = _nearest(workspace, text, path, deadline)
     if near:
         return [f"No line has '{shown(text)}'. Lines with some of its words:", *near]
-    return [f"No file in '{shown(path)}' has '{shown(text)}', neither in its text nor in its name."]
+    nothing = f"No file in '{shown(path)}' has '{shown(text)}', neither in its text nor in its name."
+    elsewhere = [hit.text for hit in itertools.islice(_hits(workspace, ".", find, deadline), _NEAR_SHOWN)]
+    return [nothing, "But other files have it:", *elsewhere] if elsewhere else [nothing]
 
 
 def _nearest(workspace: Workspace, text: str, path: str, deadline: float) -> list[str]:

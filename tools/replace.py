@@ -1,4 +1,5 @@
 import difflib
+import re
 import time
 
 from tools.errors import ToolFailure
@@ -7,24 +8,26 @@ from tools.text import shown
 _MAX_COMPARED = 5_000
 _SHOWN = 160
 _SHORT_FILE = 1_000
+_MAX_SPACED = 200_000
 
 
 def replace_once(text: str, old: str, new: str, name: str) -> tuple[str, int]:
     r"""Give `text` with its one `old` replaced by `new`, and the line where that was (from 1).
 
-    A "\n" in `old` matches "\r\n" too, and `new` gets the line ends of the file.
+    A "\n" in `old` matches "\r\n" too, and `new` gets the line ends of the file. An empty `old` stands for the end of
+    the text: `new` begins a line there.
 
     Raises:
-        ToolFailure: `old` is empty, equal to `new`, or does not occur exactly once.
+        ToolFailure: `old` is equal to `new`, or does not occur exactly once.
     """
-    if old == "":
-        add = "to add below a line, give that line as old, and it with the new one as new."
-        raise ToolFailure(f"old is empty: give the exact text to replace; {add}{_whole(text, name)}")
+    if old == "" and new:
+        return _appended(text, new)
     if old == new:
         raise ToolFailure(f"old and new are the same: nothing to change.{_whole(text, name)}")
     starts = _matches(text, old)
     if not starts:
-        raise ToolFailure(f"The text old is not in '{name}'.{_whole(text, name) or _nearest(text, old)}")
+        hint = _other_spaces(text, old) or _whole(text, name) or _nearest(text, old)
+        raise ToolFailure(f"The text old is not in '{name}'.{hint}")
     if len(starts) > 1:
         lines = ", ".join(dict.fromkeys(str(_line(text, start)) for start, _ in starts[:5]))
         count = f"{len(starts)} times" if len(starts) < 100 else "100 times or more"
@@ -33,6 +36,13 @@ def replace_once(text: str, old: str, new: str, name: str) -> tuple[str, int]:
         )
     start, end = starts[0]
     return text[:start] + _with_ends(new, text) + text[end:], _line(text, start)
+
+
+def _appended(text: str, new: str) -> tuple[str, int]:
+    end = "\r\n" if _with_ends("\n", text) == "\r\n" else "\n"
+    start = text if not text or text.endswith("\n") else text + end
+    added = _with_ends(new.removeprefix("\n"), text)
+    return start + added + ("" if added.endswith("\n") else end), _line(start, len(start))
 
 
 def _matches(text: str, old: str) -> list[tuple[int, int]]:
@@ -56,6 +66,15 @@ def _with_ends(new: str, text: str) -> str:
 
 def _line(text: str, at: int) -> int:
     return text.count("\n", 0, at) + 1
+
+
+def _other_spaces(text: str, old: str) -> str:
+    """Give the one place of `text` that differs from `old` in its spaces alone, to be copied."""
+    squeezed = _squeezed(old)
+    if not 3 <= len(squeezed) <= _SHOWN:
+        return ""
+    found = re.findall(r"\s*".join(map(re.escape, squeezed)), text[:_MAX_SPACED])
+    return f" With other spaces it is there; give old as it is: {found[0]}" if len(found) == 1 else ""
 
 
 def _whole(text: str, name: str) -> str:

@@ -1,14 +1,18 @@
 import os
 import shutil
+from pathlib import PurePath
 
 from tools.errors import ToolFailure
 from tools.process import Finished, run
-from tools.text import RESULT_CHARS, terminal_text
+from tools.text import RESULT_CHARS, shown, terminal_text
 from tools.workspace import Workspace
 
 _MAX_COMMAND = 100_000
 _MAX_TIMEOUT_S = 600
 _OUTPUT = RESULT_CHARS - 200
+_NOT_RUN = (126, 127)
+"""Exit codes of a shell that can not run a command: not executable, not found (POSIX, 2.8.2)."""
+_RUNNERS = {".py": "python3", ".js": "node", ".rb": "ruby", ".pl": "perl", ".bash": "bash"}
 _QUIET = {
     "PAGER": "cat",
     "GIT_PAGER": "cat",
@@ -46,7 +50,17 @@ class Shell:
             keep=(_OUTPUT // 2, _OUTPUT // 2),
             merge=True,
         )
-        return _report(ended, timeout)
+        return _report(ended, timeout) + (self._how_to_run(command) if ended.code in _NOT_RUN else "")
+
+    def _how_to_run(self, command: str) -> str:
+        """Tell how a file of the workspace is run, if `command` begins with its bare name."""
+        name = command.split(maxsplit=1)[0].removeprefix("./")
+        try:
+            is_file = not name.startswith("/") and self._workspace.root.joinpath(name).is_file()
+        except (OSError, ValueError):
+            return ""
+        runner = _RUNNERS.get(PurePath(name).suffix, "sh")
+        return f"\n[{shown(name)} is a file here: run it with {runner} {shown(command.strip())}]" if is_file else ""
 
 
 def _environment() -> dict[str, str]:

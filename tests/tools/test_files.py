@@ -80,10 +80,10 @@ async def test_reading_on_as_told_gives_the_whole_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "last", "expected"),
     [
-        (2, 2, "[lines 2-2 of 4]\nb"),
+        (2, 2, "[lines 2-2 of 4; read on with start_line=3]\nb"),
         (3, None, "[lines 3-4 of 4]\nc\nd\n"),
         (1, 99, "a\nb\nc\nd\n"),
-        ("2", 3.0, "[lines 2-3 of 4]\nb\nc"),
+        ("2", 3.0, "[lines 2-3 of 4; read on with start_line=4]\nb\nc"),
     ],
 )
 async def test_line_ranges(folder: Path, first: object, last: object, expected: str) -> None:
@@ -144,7 +144,7 @@ async def test_an_edit_keeps_encoding_line_ends_and_rights(folder: Path, encodin
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("", "x", "empty"),
+        ("", "", "same"),
         ("alpha", "alpha", "same"),
         ("beta", "x", "2 times (lines 2, 4)"),
         ("aa", "x", "2 times"),
@@ -160,7 +160,25 @@ async def test_an_edit_that_is_not_clear_says_why(folder: Path, old: str, new: s
     assert (folder / "f").read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("old", ["", "limit: 5", "limit: 4"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", "new\n"), ("a\n", "a\nnew\n"), ("a", "a\nnew\n"), ("a\r\nb\r\n", "a\r\nb\r\nnew\r\n")],
+)
+async def test_an_edit_without_old_adds_a_line_at_the_end(folder: Path, before: str, after: str) -> None:
+    (folder / "f").write_bytes(before.encode())
+    async with tools_in(folder) as (ok, _):
+        last = after.count("\n")
+        assert await ok("edit_file", path="f", old="", new="new") == f"Edited f at line {last}."
+    assert (folder / "f").read_bytes() == after.encode()
+
+
+async def test_a_wrong_edit_shows_the_one_place_that_has_other_spaces(folder: Path) -> None:
+    (folder / "f").write_text("def f(a, b=3):\n    return a\n" + "x\n" * 600, encoding="utf-8")
+    async with tools_in(folder) as (_, refused):
+        assert (await refused("edit_file", path="f", old="b = 3", new="b = 5")).endswith("give old as it is: b=3")
+
+
+@pytest.mark.parametrize("old", ["limit: 5", "limit: 4"])
 async def test_a_wrong_edit_of_a_short_file_shows_it(folder: Path, old: str) -> None:
     (folder / "f").write_text("# Limits\nlimit = 4\n", encoding="utf-8")
     async with tools_in(folder) as (_, refused):

@@ -45,6 +45,14 @@ async def test_a_question_finds_the_lines_with_most_of_its_words(folder: Path) -
         assert text.splitlines()[1:] == ["staff.txt:1: Petra: office 4"]
 
 
+async def test_what_another_file_has_is_told(folder: Path) -> None:
+    (folder / "a.csv").write_text("Ruth\n", encoding="utf-8")
+    (folder / "b.csv").write_text("Dana, red\n", encoding="utf-8")
+    async with tools_in(folder) as (ok, _):
+        said = await ok("search_text", text="Dana", path="a.csv")
+    assert said.splitlines()[1:] == ["But other files have it:", "b.csv:1: Dana, red"]
+
+
 @pytest.mark.parametrize("text", ["", "a\nb", "x" * 501])
 async def test_text_that_can_not_be_found_is_refused(folder: Path, text: str) -> None:
     async with tools_in(folder) as (_, refused):

@@ -46,6 +46,14 @@ async def test_exit_code_and_output(folder: Path, monkeypatch: pytest.MonkeyPatc
         assert (await ok("execute_command", command=command)).startswith(expected.format(folder=folder))
 
 
+@pytest.mark.parametrize("command", ["job.py --fast", "./job.py --fast"])
+async def test_a_file_that_can_not_be_run_by_its_name_says_how(folder: Path, command: str) -> None:
+    (folder / "job.py").touch()
+    async with tools_in(folder) as (ok, _):
+        said = await ok("execute_command", command=command)
+    assert said.endswith(f"[job.py is a file here: run it with python3 {command}]")
+
+
 @pytest.mark.parametrize(
     ("command", "timeout"),
     [("", 5), ("  \n", 5), ("a\0b", 5), ("x" * 200_000, 5), ("ls", 0), ("ls", -1), ("ls", 601), ("ls", 10**12)],
