@@ -10,6 +10,11 @@ def cache_dir() -> Path:
     return platformdirs.user_cache_path("a2ia")
 
 
+def prefixes_dir() -> Path:
+    """Return the folder for the KV caches of prompts' fixed beginnings, which the embedded server reads and writes."""
+    return cache_dir() / "prefixes"
+
+
 def state_dir() -> Path:
     """Return the folder for locks, logs and remembered answers."""
     return platformdirs.user_state_path("a2ia")

@@ -1,10 +1,12 @@
 """`a2ia-cli models`: weights and servers of the embedded model."""
 
 import asyncio
+import shutil
 
 from agent.backends.embedded_server import running, stop_all
 from agent.backends.weights import fetch, list_models
 from agent.backends.weights_model import resolve
+from agent.places import prefixes_dir
 from cli.display import Display, failure_of
 from cli.streams import OutputLost, prepare_streams, write
 
@@ -22,6 +24,7 @@ def run_models(action: str, model: str | None) -> int:
             write(f"{path}\n")
         elif action == "stop":
             write(f"stopped {asyncio.run(stop_all())} model server(s)\n")
+            shutil.rmtree(prefixes_dir(), ignore_errors=True)
         else:
             _list()
     except KeyboardInterrupt:

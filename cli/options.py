@@ -15,7 +15,7 @@ examples:
 commands:
   a2ia-cli models pull [MODEL]    fetch a model's weights
   a2ia-cli models list            known models, and running servers
-  a2ia-cli models stop            stop the embedded model servers
+  a2ia-cli models stop            stop the embedded model servers, delete their saved prompts
 
 exit codes: 0 answered, 1 a bug of A2IA, 2 bad usage or configuration, 3 the model server failed,
             4 a tool call was not allowed, 5 step limit, unreadable replies or full window, 130 interrupted
@@ -88,5 +88,5 @@ def models_parser() -> argparse.ArgumentParser:
     pull = actions.add_parser("pull", help="fetch a model's weights", epilog="example: a2ia-cli models pull")
     pull.add_argument("model", nargs="?", help="name of a known model; the default one if left out")
     actions.add_parser("list", help="known models and running servers")
-    actions.add_parser("stop", help="stop the embedded model servers")
+    actions.add_parser("stop", help="stop the embedded model servers, delete their saved prompts")
     return top

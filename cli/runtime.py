@@ -16,7 +16,7 @@ from agent.errors import McpServerError
 from agent.mcp.servers import check_workspace, server_specs
 from agent.mcp.toolbox import Toolbox
 from graphs.session import Approve, Session, Speaker
-from graphs.wiring import wire
+from graphs.wiring import prepare, wire
 from tools.overview import overview
 
 Warn = Callable[[str], None]
@@ -59,6 +59,7 @@ class Runtime:
         backend = open_backend(settings, report)
         try:
             profile = await backend.profile()
+            await prepare(backend, profile, self.tools)
         except BaseException:
             await backend.aclose()
             raise
@@ -101,6 +102,7 @@ async def open_runtime(
         profile = await _profile_beside(backend, toolbox, strict=strict)
         starting.over()
         tools = await toolbox.tools()
+        await prepare(backend, profile, tools)
         yield Runtime(settings, profile, tools, approve, held)
 
 

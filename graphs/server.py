@@ -19,7 +19,7 @@ from agent.mcp.servers import check_workspace, server_specs
 from agent.mcp.toolbox import Toolbox
 from graphs.builder import Graph
 from graphs.origins import KnownOrigins
-from graphs.wiring import wire
+from graphs.wiring import prepare, wire
 
 _log = logging.getLogger(__name__)
 _graphs: dict[str, Graph] = {}
@@ -66,6 +66,7 @@ async def _open(stack: AsyncExitStack) -> None:
     stack.push_async_callback(toolbox.stop)
     profile = await backend.profile()
     tools = await toolbox.tools()
+    await prepare(backend, profile, tools)
     chosen = wire(settings, backend, profile, tools)
     _graphs["agent"] = chosen.graph
     _graphs["native"] = wire(settings, backend, profile, tools, protocol="native").graph

@@ -6,12 +6,14 @@ from typing import Any
 
 from langchain_core.messages import ToolCall
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from agent.backends.base import Backend, ModelProfile
+from agent.backends.base import Backend, KeepsPrefix, ModelProfile
 from agent.config import Settings
 from agent.policy import may_rerun, needs_approval
 from agent.react.model import ReActChatModel
+from agent.react.prompt import render
 from graphs.builder import Graph, Models, build_graph
 from graphs.nodes import Opening
 from graphs.state import Protocol
@@ -64,3 +66,10 @@ def wire(
         checkpointer=checkpointer,
     )
     return Wired(graph, protocol, rerun)
+
+
+async def prepare(backend: Backend, profile: ModelProfile, tools: Sequence[BaseTool]) -> None:
+    """Have the server know what every ReAct thread with `tools` begins with. Raises `ModelServerError`."""
+    if isinstance(backend, KeepsPrefix):
+        functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
+        await backend.keep_prefix(render([], functions, system_role=profile.system_role))

@@ -17,6 +17,15 @@ SECONDS = 240
 """A cold start and 1,200 prompt tokens take about 30 s on two quiet cores."""
 
 
+def _environment(home: Path) -> dict[str, str]:
+    """Return the environment of a program with folders of its own, but for the weights."""
+    cache = home / "cache" / "a2ia"
+    if not cache.exists():
+        cache.mkdir(parents=True)
+        (cache / "models").symlink_to(WEIGHTS.parent)
+    return os.environ | {"XDG_STATE_HOME": str(home), "XDG_CACHE_HOME": str(cache.parent), "PYTHONPATH": str(ROOT)}
+
+
 def ask(state: Path, prompt: str) -> tuple[int, dict[str, Any]]:
     """Run one prompt about `examples/` through the real program."""
     command = [
@@ -33,7 +42,7 @@ def ask(state: Path, prompt: str) -> tuple[int, dict[str, Any]]:
         "--workspace",
         "examples",
     ]
-    environment = os.environ | {"XDG_STATE_HOME": str(state), "PYTHONPATH": str(ROOT), "A2IA_KEEP_ALIVE": "60"}
+    environment = _environment(state) | {"A2IA_KEEP_ALIVE": "60"}
     done = subprocess.run(
         [*command, "--max-steps", "6"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
         timeout=SECONDS, check=False, text=True,
@@ -46,7 +55,7 @@ def ask(state: Path, prompt: str) -> tuple[int, dict[str, Any]]:
 def test_the_real_model_uses_real_tools_and_its_second_run_is_cached(tmp_path: Path) -> None:
     if not WEIGHTS.is_file():
         pytest.skip(f"NOT RUN: the real embedded model is missing, {WEIGHTS}; run a2ia-cli models pull")
-    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment = _environment(tmp_path)
     try:
         code, first = ask(tmp_path, "What is the phone number in contacts/jonas.txt?")
         assert (code, first["stop_reason"], first["error"]) == (0, "answered", None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
 
     from agent.config import Settings
 
@@ -79,6 +80,15 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Let go of the server; one that is ours lives on for its keep-alive."""
+        ...
+
+
+@runtime_checkable
+class KeepsPrefix(Protocol):
+    """A backend that can have its server know a prompt's fixed beginning before the first request."""
+
+    async def keep_prefix(self, prompt: Sequence[BaseMessage]) -> None:
+        """Make `prompt`, with which every thread begins, cheap to answer. Raises `ModelServerError`."""
         ...
 
 

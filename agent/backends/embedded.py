@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from agent.errors import map_model_error
 if TYPE_CHECKING:
     import httpx
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
 
 EVIDENCE = (
     "The embedded server is always driven with ReAct and a grammar: of the models that it ships, none returned "
@@ -73,9 +75,25 @@ class EmbeddedBackend:
 
         return embedded_chat.chat_model(self._http(), profile.model, self._settings)
 
+    async def keep_prefix(self, prompt: Sequence[BaseMessage]) -> None:
+        """Have a server that this session started know `prompt` before the first request; others know it already."""
+        from agent.backends import embedded_prefix
+
+        server = self._server
+        if server is None or not server.started:
+            return
+        try:
+            await embedded_prefix.bring(self._http(), server.id, prompt, self._report)
+        except Exception as error:
+            raise map_model_error(error, self.name) from error
+
     def constrain(self, constraint: str) -> dict[str, Any]:
         """Return the arguments that hold a reply to a Lark grammar, whose first line is `%llguidance {}`."""
         return {"extra_body": {"grammar": constraint}}
+
+    def odds(self) -> dict[str, Any]:
+        """Return the arguments for a reply of one token that tells the likeliest tokens."""
+        return {"logprobs": True, "top_logprobs": 20, "max_completion_tokens": 1}
 
     async def holds(self, constraint: str) -> bool:
         """Say whether the server can hold a reply to this grammar. Raises `ModelServerError`.

@@ -18,6 +18,7 @@ import xllamacpp
 
 from agent.backends.embedded_lock import try_lock
 from agent.backends.embedded_record import Place, Process, Record, Tenancy, read_record, write
+from agent.places import prefixes_dir
 
 WATCH_SECONDS = 0.5
 """Seconds between two looks at who still uses the server."""
@@ -68,6 +69,8 @@ def _serve(options: argparse.Namespace, key: str) -> xllamacpp.Server:
 
     xllamacpp holds the GIL meanwhile, so nothing else of this process runs until the model is loaded.
     """
+    prefixes = prefixes_dir()
+    prefixes.mkdir(parents=True, exist_ok=True, mode=0o700)
     params = xllamacpp.CommonParams()
     params.model.path = str(options.model)
     params.model_alias = {options.alias}
@@ -83,6 +86,7 @@ def _serve(options: argparse.Namespace, key: str) -> xllamacpp.Server:
     params.cors_credentials = False
     params.ui = False
     params.endpoint_metrics = True
+    params.slot_save_path = f"{prefixes}/"  # llama.cpp puts a file's name behind it as it is
     return xllamacpp.Server(params)
 
 

@@ -44,7 +44,11 @@ class EmbeddedServer:
         self._options = options
         self._keep_alive = keep_alive
         self._report = report
-        self._place = _place(_server_id(options))
+        self.id = _server_id(options)
+        """What two sessions must agree on to share a server, in one word."""
+        self.started = False
+        """Whether this session started the server that it uses."""
+        self._place = _place(self.id)
         self._lease = OpenLease(self._place.leases, keep_alive)
         self._mutex = asyncio.Lock()
         self._record: Record | None = None
@@ -105,6 +109,7 @@ class EmbeddedServer:
             await asyncio.to_thread(self._place.record.unlink, missing_ok=True)
             raise start_error(self._options, self._place, time.time() - since)
         self._seen = time.monotonic()
+        self.started = True
         return record
 
     async def _loaded(self, process: Process, since: float) -> Record | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
 
 from agent.backends.base import Progress
 from agent.backends.embedded import EmbeddedBackend, create
@@ -23,6 +23,7 @@ from agent.backends.embedded_record import Process, write
 from agent.backends.embedded_server import EmbeddedServer, running, stop_all
 from agent.config import Settings, state_dir
 from agent.errors import ModelServerError
+from agent.places import prefixes_dir
 
 pytestmark = pytest.mark.timeout(180)
 """About 25 s on two idle cores, all in all; models that compute beside these tests make them many times slower."""
@@ -182,3 +183,27 @@ async def test_a_server_killed_in_mid_stream_is_an_error_and_the_next_request_he
     with pytest.raises(Exception, match="Connection error"):
         [chunk async for chunk in stream]
     assert (await say(backend, "Say hello.", max_tokens=2)).content
+
+
+@pytest.mark.embedded
+async def test_a_prompts_beginning_is_computed_once_for_all_servers(real_weights: Path, clean: None) -> None:
+    """A file that llama.cpp cannot read is made anew."""
+    prompt = [SystemMessage("Tell me about the sea at length. " * 10)]
+
+    async def steps() -> list[str]:
+        said: list[Progress] = []
+        backend = create(Settings(model=str(real_weights), keep_alive=0, timeout=60), said.append)
+        model = backend.chat_model(await backend.profile())
+        await backend.keep_prefix(prompt)
+        usage = (await model.ainvoke([*prompt, HumanMessage("Hi")], max_tokens=1)).usage_metadata
+        assert usage and usage["input_token_details"]["cache_read"] > usage["input_tokens"] - 20
+        await backend.aclose()
+        await stop_all()
+        return [step.text for step in said if step.text.startswith("Reading")]
+
+    assert len(await steps()) == 1
+    assert await steps() == []
+    (file,) = prefixes_dir().iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
+    assert len(await steps()) == 1
+    assert await steps() == []
