@@ -9,6 +9,7 @@ import httpx
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from agent.backends.direct import direct
 from agent.backends.embedded_server import Address, EmbeddedServer
 from agent.config import Settings
 
@@ -61,7 +62,7 @@ def client(server: EmbeddedServer, timeout: float) -> httpx.AsyncClient:
 
 def chat_model(http: httpx.AsyncClient, model: str, settings: Settings) -> ChatOpenAI:
     """Return the chat model on `http`; it retries nothing by itself. Async only: there is no synchronous client."""
-    return ChatOpenAI(
+    chat = ChatOpenAI(
         model=model,
         base_url=f"{PLACEHOLDER}/v1",
         api_key=SecretStr("set-by-the-transport"),
@@ -75,3 +76,4 @@ def chat_model(http: httpx.AsyncClient, model: str, settings: Settings) -> ChatO
         max_retries=0,
         use_responses_api=False,
     )
+    return direct(chat)

@@ -14,6 +14,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from agent.backends.base import ModelProfile, reply_tokens
+from agent.backends.direct import direct
 from agent.backends.wire import whole
 from agent.config import Settings
 
@@ -30,7 +31,7 @@ def chat_model(
     http: httpx.AsyncClient, url: str, key: str | None, profile: ModelProfile, settings: Settings
 ) -> ChatOpenAI:
     """Return the chat model on `http`; it retries nothing by itself, and streams however it is called. Async only."""
-    return WholeChatOpenAI(
+    chat = WholeChatOpenAI(
         model=profile.model,
         base_url=url,
         api_key=SecretStr(key or "none-needed"),
@@ -45,3 +46,4 @@ def chat_model(
         max_retries=0,
         use_responses_api=False,
     )
+    return direct(chat)
