@@ -1,6 +1,6 @@
 """Single calls of the Berkeley Function Calling Leaderboard through the real runtime and a real MCP server.
 
-    python -m benchmarks.bfcl [--categories simple_python,multiple,irrelevance] [--n 40] [--seed 7 | --offset K]
+    python -m benchmarks.bfcl [--categories NAME,...] [--n 40] [--seed 7 | --offset K] [--json]
 
 Each case's functions are the tools of an in-process MCP server, behind the program's own toolbox, ReAct model, graph
 and session; nothing else is on offer. One model call is made, and its call is judged by BFCL's AST rule
@@ -10,14 +10,17 @@ Cases are a sample of each category that depends on the seed alone, or the slice
 
 import argparse
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from agent.backends.base import Backend, ModelProfile, Progress
+from agent.backends.embedded import EmbeddedBackend
 from agent.backends.select import open_backend
 from agent.config import Settings, load_settings, state_dir
 from agent.mcp.config import ServerSpec
@@ -63,12 +66,22 @@ async def run_case(case: Case, settings: Settings, backend: Backend, profile: Mo
     }
 
 
-async def run_cases(cases: Sequence[Case], settings: Settings, file: Path) -> None:
+class JsonSchemaBackend(EmbeddedBackend):
+    """The embedded server with the constraint that Ollama takes: llama.cpp has a field for a JSON schema too."""
+
+    def constrain(self, constraint: str) -> dict[str, Any]:
+        schema = {"type": "json_schema", "json_schema": {"name": "step", "schema": json.loads(constraint)}}
+        return {"extra_body": {"response_format": schema}}
+
+
+async def run_cases(cases: Sequence[Case], settings: Settings, file: Path, *, json_steps: bool) -> None:
     """Run the cases on one backend, one after the other; every finished one is on disk at once."""
-    backend = open_backend(settings, _report)
+    backend: Backend = JsonSchemaBackend(settings, _report) if json_steps else open_backend(settings, _report)
     progress = report.Progress(len(cases))
     try:
         profile = await backend.profile()
+        if json_steps:
+            profile = replace(profile, constraint="json_schema")
         for case in cases:
             row = await run_case(case, settings, backend, profile)
             report.append_line(file, row)
@@ -109,6 +122,7 @@ def _arguments() -> argparse.Namespace:
     which.add_argument("--offset", type=int, help="the slice that begins here, in place of a sample")
     parser.add_argument("--backend", default="embedded", help="as in a2ia-cli (default embedded)")
     parser.add_argument("--model", help="as in a2ia-cli")
+    parser.add_argument("--json", action="store_true", help="the embedded model with steps as JSON, as on Ollama")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="go on with a broken-off run's result file")
     options = parser.parse_args()
     options.categories = options.categories.split(",")
@@ -127,7 +141,11 @@ def main() -> int:
     wanted = {case.id for case in cases}
     flags = {"backend": options.backend, "model": options.model, "builtin_tools": False, "yes": True, "max_steps": 1}
     try:
-        asyncio.run(run_cases([case for case in cases if case.id not in done], load_settings(flags), file))
+        asyncio.run(
+            run_cases(
+                [case for case in cases if case.id not in done], load_settings(flags), file, json_steps=options.json
+            )
+        )
     except KeyboardInterrupt:
         print(f"interrupted; go on with --resume {file}", file=sys.stderr)
     rows = [row for row in report.read_lines(file) if row["id"] in wanted] if file.exists() else []

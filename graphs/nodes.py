@@ -40,8 +40,7 @@ Opening = Callable[[], str]
 """Gives the text that a thread begins with: what the model should know before the first message."""
 
 
-_REACT_FORM = ' Write exactly:\nThought: <why>\nAction: <tool>\nAction Input: {"<argument>": <value>}'
-_NATIVE_FORM = " Call the tool again, with its arguments as one JSON object."
+_NATIVE_FORM = "Call the tool again, with its arguments as one JSON object."
 
 
 class Node(Protocol):
@@ -130,8 +129,8 @@ def model_node(model: BaseChatModel, tools: Sequence[BaseTool], *, name: str, ma
         update: Update = {"messages": [reply], "model_calls": calls + 1, "failures": failures}
         if not reply.invalid_tool_calls:
             return update if reply.tool_calls else {**update, "stop_reason": "answered"}
-        form = _REACT_FORM if REACT_TEXT in reply.additional_kwargs else _NATIVE_FORM
-        update["messages"] += [_correction(bad, form if failures > 1 else "") for bad in reply.invalid_tool_calls]
+        form = model.form.reminder if isinstance(model, ReActChatModel) else _NATIVE_FORM
+        update["messages"] += [_correction(bad, f" {form}" if failures > 1 else "") for bad in reply.invalid_tool_calls]
         return {**update, "stop_reason": "format_errors"} if failures >= MAX_FAILURES else update
 
     return node

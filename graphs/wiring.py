@@ -54,8 +54,8 @@ def wire(
     native = settings.react is False or (settings.react is None and profile.native_tools)
     protocol = protocol or ("native" if native else "react")
     chat = backend.chat_model(profile)
-    constrain = backend.constrain if profile.constraint == "lark" else None
-    react = ReActChatModel(inner=chat, constrain=constrain, system_role=profile.system_role)
+    constrain = backend.constrain if profile.constraint else None
+    react = ReActChatModel(inner=chat, constrain=constrain, kind=profile.constraint, system_role=profile.system_role)
     graph = build_graph(
         Models(chat, react, protocol, backend.name, profile.window),
         tools,

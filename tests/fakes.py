@@ -58,6 +58,15 @@ class Say:
             return "\n".join([f"Thought: {self.thought}", *lines])
         return f"Thought: {self.thought}\nFinal Answer: {self.answer}"
 
+    def json_text(self) -> str:
+        """Return the reply as a ReAct step of one JSON object, a malformed call's arguments as they are."""
+        if self.raw is not None:
+            return self.raw
+        opening = f'{{"reason": {json.dumps(self.thought)}, '
+        for name, args in self.written():
+            return f'{opening}"tool": {json.dumps(name)}, "tool_input": {args}}}'
+        return f'{opening}"response": {json.dumps(self.answer)}}}'
+
 
 class ScriptedModel(BaseChatModel):
     """Replies from `script`, in pieces of `piece` characters; `protocol` is how it writes calls."""
@@ -105,7 +114,8 @@ class ScriptedModel(BaseChatModel):
         return say
 
     def _chunks(self, say: Say) -> Iterator[ChatGenerationChunk]:
-        text = say.react_text() if self.protocol == "react" else (say.raw or say.answer)
+        texts = {"react": say.react_text, "json": say.json_text}
+        text = texts[self.protocol]() if self.protocol in texts else (say.raw or say.answer)
         if self.protocol == "native" and say.raw is None and say.thought:
             yield _chunk(content="", additional_kwargs={"reasoning_content": say.thought})
         for start in range(0, len(text), self.piece):

@@ -1,5 +1,6 @@
-"""The constraint for one ReAct step: a Lark grammar in llguidance's syntax.
+"""What one ReAct step may be, and that as a constraint: a Lark grammar in llguidance's syntax.
 
+`describe` is the one description: `step_grammar` writes it as Lark, `agent.react.json_step` as a JSON schema.
 llguidance (https://github.com/guidance-ai/llguidance, docs/syntax.md) takes Lark with inline `%json {schema}`; a
 grammar text that begins with the line `%llguidance {}` is read as such by llama.cpp's server (field `grammar`) and by
 vLLM (`structured_outputs: {"grammar": ...}`). Under it an unknown tool, invalid JSON or arguments outside the schema
@@ -8,6 +9,7 @@ cannot be produced.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 THOUGHT_CHARS = 240
@@ -16,28 +18,41 @@ THOUGHT_CHARS = 240
 _JSON_FORM = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
 """JSON as models write it. Held to `{"a":1}` without spaces, the 1.5B model fills arguments with nonsense."""
 
-_KEPT = {"type", "enum", "const", "minItems", "maxItems", "minimum", "maximum"}
+_KEPT = {"enum", "const", "minItems", "maxItems", "minimum", "maximum"}
+_TYPES = {"string", "number", "integer", "boolean", "null", "array", "object"}
 _MAX_DEPTH = 6
 _MAX_INTEGER = 10**15
 """Bound of an integer that has none: unbounded, a small model writes digits until the token limit."""
 
 
-def step_grammar(tools: Sequence[Mapping[str, Any]]) -> str:
-    """Return the grammar of one step: a thought of one line, then a call of one of `tools` or the final answer.
+@dataclass(frozen=True, slots=True)
+class CallableTool:
+    """A tool that the step may call, with the schema to which its arguments are held."""
 
-    With no tools it holds the model to a final answer. `tools` are OpenAI function specs: `{"name", "description",
-    "parameters"}`.
+    name: str
+    arguments: Mapping[str, Any]
+
+
+def describe(tools: Sequence[Mapping[str, Any]]) -> list[CallableTool]:
+    """Return what a step may be: a thought of one line, then a call of one of these or the final answer.
+
+    `tools` are OpenAI function specs: `{"name", "description", "parameters"}`.
     """
-    calls = [f"call_{number}" for number in range(len(tools))]
+    return [CallableTool(tool["name"], plain_schema(tool.get("parameters") or {})) for tool in tools]
+
+
+def step_grammar(tools: Sequence[Mapping[str, Any]]) -> str:
+    """Return the Lark grammar of one step; with no tools it holds the model to a final answer."""
+    callables = describe(tools)
+    calls = [f"call_{number}" for number in range(len(callables))]
     rules = [
         "%llguidance {}",
         f'start: "Thought: " /[^\\n]{{1,{THOUGHT_CHARS}}}/ "\\n" ({" | ".join([*calls, "final"])})',
         'final: "Final Answer: " /(.|\\n)+/',
     ]
-    for rule, tool in zip(calls, tools, strict=True):
-        opening = json.dumps(f"Action: {tool['name']}\nAction Input: ")
-        schema = {"x-guidance": _JSON_FORM, **plain_schema(tool.get("parameters") or {})}
-        rules.append(f"{rule}: {opening} %json {json.dumps(schema)}")
+    for rule, tool in zip(calls, callables, strict=True):
+        opening = json.dumps(f"Action: {tool.name}\nAction Input: ")
+        rules.append(f"{rule}: {opening} %json {json.dumps({'x-guidance': _JSON_FORM, **tool.arguments})}")
     return "\n".join(rules) + "\n"
 
 
@@ -60,6 +75,9 @@ def _plain(schema: Any, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
         if schema.get(union):
             return {"anyOf": [_plain(branch, root, depth + 1) for branch in schema[union]]}
     plain = {key: value for key, value in schema.items() if key in _KEPT}
+    kinds = _kinds(schema.get("type"))
+    if kinds:
+        plain = {"type": kinds, **plain}
     if schema.get("type") == "integer" and not plain.get("enum"):
         plain = {"minimum": -_MAX_INTEGER, "maximum": _MAX_INTEGER} | plain
     if isinstance(schema.get("items"), Mapping):
@@ -71,6 +89,13 @@ def _plain(schema: Any, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
         plain["required"] = [name for name in schema.get("required") or () if name in properties]
         plain["additionalProperties"] = False
     return plain
+
+
+def _kinds(kind: Any) -> Any:
+    """Return the type or types that JSON Schema knows; servers refuse a schema with another one, such as `dict`."""
+    if isinstance(kind, list):
+        return [one for one in kind if one in _TYPES]
+    return kind if kind in _TYPES else None
 
 
 def _resolve(reference: str, root: Mapping[str, Any]) -> Any:

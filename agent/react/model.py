@@ -17,8 +17,9 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from agent.react.grammar import step_grammar
-from agent.react.parser import Answer, Call, Delta, Malformed, Step, StepStream
+from agent.backends.base import ConstraintKind
+from agent.react.form import JSON, TEXT, Form, Reader
+from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import REACT_TEXT, STOP, render
 from agent.transcript import Transcript
 
@@ -29,7 +30,7 @@ REACT_ERROR = "react_error"
 
 
 class ReActChatModel(BaseChatModel):
-    """A chat model around `inner` whose tool calls are read from Thought / Action / Action Input text.
+    """A chat model around `inner` whose tool calls are read from the ReAct steps that it writes.
 
     `bind_tools` puts the tools into the prompt; what comes out is an ordinary `AIMessage` with `tool_calls`, so nothing
     around it needs to know. The inner model is called without callbacks, so its raw text reaches no stream.
@@ -38,7 +39,9 @@ class ReActChatModel(BaseChatModel):
     inner: BaseChatModel
     """The bare chat model."""
     constrain: Callable[[str], dict[str, Any]] | None = None
-    """Gives the inner model's keyword arguments that hold a reply to a Lark grammar; None: free text."""
+    """Gives the inner model's keyword arguments that hold a reply to a constraint; None: free text."""
+    kind: ConstraintKind | None = "lark"
+    """The language of the constraint; with `json_schema` a step is one JSON object, else lines of text."""
     system_role: bool = True
     """Whether the inner model's chat template takes a system message."""
 
@@ -46,18 +49,23 @@ class ReActChatModel(BaseChatModel):
     def _llm_type(self) -> str:
         return "a2ia-react"
 
+    @property
+    def form(self) -> Form:
+        """The form of a step."""
+        return JSON if self.kind == "json_schema" else TEXT
+
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Return this model with `tools` in its prompt and, where the server can, in the grammar of its replies.
+        """Return this model with `tools` in its prompt and, where the server can, in the constraint on its replies.
 
-        Of `tool_choice` only "none" is obeyed, and only under a grammar: the prompt stays, a call cannot be written.
+        Of `tool_choice` only "none" is obeyed, and only under a constraint: the prompt stays, a call cannot be written.
         """
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
     def prompt(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[BaseMessage]:
         """Return exactly the messages that the inner model is sent for `messages` and `tools` (OpenAI form)."""
-        return render(messages, _functions(tools), system_role=self.system_role)
+        return render(messages, _functions(tools), form=self.form, system_role=self.system_role)
 
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
@@ -65,7 +73,7 @@ class ReActChatModel(BaseChatModel):
         tools = kwargs.pop("tools", [])
         callable_now = [] if kwargs.pop("tool_choice", None) == "none" else tools
         if self.constrain:
-            kwargs |= self.constrain(_grammar(json.dumps(_functions(callable_now))))
+            kwargs |= self.constrain(_constraint(self.form, json.dumps(_functions(callable_now))))
         prompt = self.prompt(messages, tools)
         _log.debug("sent to the model:\n%s", Transcript(prompt))
         return prompt, {"stop": [*STOP, *(stop or [])], **kwargs}
@@ -96,7 +104,7 @@ class ReActChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         prompt, arguments = self._request(messages, stop, kwargs)
-        reader = _ReplyReader()
+        reader = _ReplyReader(self.form.reader())
         for chunk in self.inner._stream(prompt, **arguments):
             for out in reader.feed(chunk):
                 if run_manager:
@@ -115,7 +123,7 @@ class ReActChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         prompt, arguments = self._request(messages, stop, kwargs)
-        reader = _ReplyReader()
+        reader = _ReplyReader(self.form.reader())
         async for chunk in self.inner._astream(prompt, **arguments):
             for out in reader.feed(chunk):
                 if run_manager:
@@ -132,15 +140,15 @@ def _functions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=16)
-def _grammar(functions: str) -> str:
-    return step_grammar(json.loads(functions))
+def _constraint(form: Form, functions: str) -> str:
+    return form.constraint(json.loads(functions))
 
 
 class _ReplyReader:
     """Turns the inner model's chunks into chunks of canonical form."""
 
-    def __init__(self) -> None:
-        self._stream = StepStream()
+    def __init__(self, stream: Reader) -> None:
+        self._stream = stream
         self._id = f"run-{uuid.uuid4()}"
         self._metadata: dict[str, Any] = {}
 

@@ -11,26 +11,14 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agent.react.examples import Turn, observation, one_line, worked_examples
+from agent.react.form import TEXT, Form
+from agent.react.parser import Answer, Call
 
 REACT_TEXT = "react_text"
 """Key of `additional_kwargs` that holds the model's own text of a step; dropped when its arguments are edited."""
 
 STOP = ("\nObservation",)
 """Where a reply ends: behind it a model would invent the tool's result."""
-
-_INSTRUCTIONS = """\
-You are A2IA, an assistant that works in the user's workspace with tools. Reply in exactly one of two forms.
-
-To use a tool:
-Thought: what you need to find out or do next
-Action: the tool's name
-Action Input: a JSON object with the tool's arguments
-
-When you have done all that the user asked, or no tool is needed:
-Thought: why you are ready to answer
-Final Answer: the answer to the user
-
-After an Action the user's next message is its Observation: the real result. Then go on with the next step."""
 
 _RULES = """\
 Rules:
@@ -86,14 +74,18 @@ def _type_name(schema: Any) -> str:
     return "|".join(kind) if isinstance(kind, list) else str(kind)
 
 
-def system_prompt(tools: Sequence[Mapping[str, Any]]) -> str:
+def system_prompt(tools: Sequence[Mapping[str, Any]], form: Form = TEXT) -> str:
     """Return the instructions for a thread with these tools (OpenAI function specs), in the order given."""
     listed = "\n".join(tool_line(tool) for tool in tools) or "(none)"
-    return f"{_INSTRUCTIONS}\n\n{_RULES}\n\nTools:\n{listed}"
+    return f"{form.instructions}\n\n{_RULES}\n\nTools:\n{listed}"
 
 
 def render(
-    messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]], *, system_role: bool = True
+    messages: Sequence[BaseMessage],
+    tools: Sequence[Mapping[str, Any]],
+    *,
+    form: Form = TEXT,
+    system_role: bool = True,
 ) -> list[BaseMessage]:
     """Return `messages` (canonical form) as a chat of plain text turns: system, then user and assistant in turn.
 
@@ -101,15 +93,16 @@ def render(
     Neighbours of one role become one turn. Where the model's template has no system role, the system text opens the
     first user turn (Mixtral 8x7B and Mistral 7B v0.2 refuse a system message and demand alternation).
     """
-    system, request = system_prompt(tools), ""
-    turns = worked_examples({tool["name"] for tool in tools})
+    system, request = system_prompt(tools, form), ""
+    turns = worked_examples({tool["name"] for tool in tools}, form)
     for message in messages:
         if isinstance(message, SystemMessage):
             turns.append(("user", f"[{message.text}]"))
         elif isinstance(message, AIMessage):
-            turns.append(("assistant", step_text(message)))
+            turns.append(("assistant", step_text(message, form)))
         elif isinstance(message, ToolMessage):
-            turns.append(("user", observation(message.text, request, error=message.status == "error")))
+            failed = message.status == "error"
+            turns.append(("user", observation(message.text, request, error=failed, ending=form.ending)))
         else:
             request = message.text
             turns.append(("user", request))
@@ -123,20 +116,16 @@ def render(
     return [_message(turn) for turn in turns]
 
 
-def step_text(message: AIMessage) -> str:
-    """Return the text of a step: the model's own where it is kept, else written from the canonical form."""
+def step_text(message: AIMessage, form: Form = TEXT) -> str:
+    """Return the text of a step: the model's own where one in this form is kept, else as the model should write it."""
     own = message.additional_kwargs.get(REACT_TEXT)
-    if isinstance(own, str):
+    if isinstance(own, str) and form.owns(own):
         return own
     thought = one_line(str(message.additional_kwargs.get("reasoning_content") or ""))
-    lines = [f"Thought: {thought}"] if thought else []
-    for call in message.tool_calls:
-        lines += [f"Action: {call['name']}", f"Action Input: {json.dumps(call['args'], ensure_ascii=False)}"]
-    for bad in message.invalid_tool_calls:
-        lines.append(bad["args"] or "")
-    if not message.tool_calls and not message.invalid_tool_calls:
-        lines.append(f"Final Answer: {message.text}")
-    return "\n".join(lines)
+    calls = enumerate(message.tool_calls)
+    steps = [form.write(Call("" if place else thought, call["name"], call["args"])) for place, call in calls]
+    bad = [call["args"] or "" for call in message.invalid_tool_calls]
+    return "\n".join([*steps, *bad]) if steps or bad else form.write(Answer(thought, message.text))
 
 
 def _merge(turns: Sequence[Turn]) -> list[Turn]:

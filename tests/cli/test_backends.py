@@ -19,6 +19,13 @@ from tests.servers.vllm import VLLM
 
 CALL = "Thought: I look into the folder.\nAction: list_directory\nAction Input: {}"
 ANSWER = "Thought: That is all.\nFinal Answer: There is one file, notes.txt."
+STEPS = {
+    "ollama": (
+        '{"reason": "I look into the folder.", "tool": "list_directory", "tool_input": {}}',
+        '{"reason": "That is all.", "response": "There is one file, notes.txt."}',
+    )
+}
+"""The steps in the form of a server that holds a reply to a JSON schema."""
 LIST: list[tuple[str, dict[str, Any]]] = [("list_directory", {})]
 
 
@@ -32,17 +39,20 @@ def server_of(backend: str, protocol: str) -> Ollama | VLLM:
     said = ollama.said if backend == "ollama" else vllm.said
     replies = [said([], calls=LIST), said(pieces("There is one file, notes.txt."))]
     if protocol == "react":
-        replies = [said(pieces(CALL)), said(pieces(ANSWER))]
+        replies = [said(pieces(step)) for step in STEPS.get(backend, (CALL, ANSWER))]
     made: dict[str, type[Ollama] | type[VLLM]] = {"ollama": Ollama, "vllm": VLLM, "embedded": LlamaCpp}
     return made[backend](*replies)
 
 
 def events_of(done: Done) -> list[dict[str, Any]]:
-    """Return a run's events without what is another every time: ids, times, token counts, names."""
-    plain = []
+    """Return a run's events without what is another every time: ids, times, token counts, names, where deltas end."""
+    plain: list[dict[str, Any]] = []
     for event in done.events():
         named = {"thread_id", "id", "ms", "model", "backend", "usage", "steps"}
-        plain.append({key: value for key, value in event.items() if key not in named})
+        if event["type"].endswith("_delta") and plain and plain[-1]["type"] == event["type"]:
+            plain[-1]["text"] += event["text"]
+        else:
+            plain.append({key: value for key, value in event.items() if key not in named})
     return plain
 
 

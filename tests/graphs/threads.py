@@ -16,6 +16,10 @@ from graphs.state import Protocol
 from tests.fakes import Say, ScriptedModel
 
 
+class JsonSteps(str):
+    """The ReAct protocol, its steps written as JSON objects."""
+
+
 class Thread:
     """A session on a scripted model, with what the tests look at beside it."""
 
@@ -35,8 +39,10 @@ class Thread:
         thread_id: str = "thread",
     ) -> None:
         """`bare`: the model speaks native calls in either node, for replies of several calls."""
-        self.model = ScriptedModel(script=list(script), protocol="native" if bare else protocol)
-        react = self.model if bare else ReActChatModel(inner=self.model)
+        as_json = isinstance(protocol, JsonSteps)
+        written = "json" if as_json else protocol
+        self.model = ScriptedModel(script=list(script), protocol="native" if bare else written)
+        react = self.model if bare else ReActChatModel(inner=self.model, kind="json_schema" if as_json else "lark")
         self.graph: Graph = build_graph(
             Models(self.model, react, protocol, "scripted", window),
             tools,
