@@ -2,11 +2,15 @@
 
     A2IAError                    exit  stop reason
     ├── UsageError                 2   error        a flag or value that cannot be used
-    │   └── ConfigError            2   error        a configuration file: names file, line and key
+    │   ├── ConfigError            2   error        a configuration file: names file, line and key
+    │   └── ModelMissing           2   error        the server lacks the model: names those that could stand in
     ├── McpServerError             2   error        an MCP server that cannot be started or reached
     └── ModelServerError           3   error        the model server is unreachable or failed
         ├── WeightsUnavailable     3   error        the model's weights can be had from nowhere
+        ├── ServerBusy             3   error        the server turned the request away, again and again
+        ├── ToolCallUnreadable     3   error        the server cannot read a call that its own model wrote
         └── ContextOverflow        5   overflow     the prompt is longer than the served window
+            └── HistoryDropped     5   overflow     the server dropped a part of the conversation in silence
 
 Each carries one sentence that says what happened and to what, and one that says what to do next.
 Exceptions of foreign libraries become one of these in `map_model_error` and nowhere else.
@@ -47,6 +51,14 @@ class ConfigError(UsageError):
         super().__init__(f"{where}: {problem}", hint or f"Correct {path.name} and try again.")
 
 
+class ModelMissing(UsageError):
+    """The server does not have the model of the run; `choices` are models that it has and that fit, the best first."""
+
+    def __init__(self, message: str, hint: str, choices: tuple[str, ...]) -> None:
+        super().__init__(message, hint)
+        self.choices = choices
+
+
 class McpServerError(A2IAError):
     """An MCP server that could not be started, did not answer in time, or went away."""
 
@@ -63,6 +75,20 @@ class WeightsUnavailable(ModelServerError):
     """The weights of a model can be had neither from the cache, nor the hub, nor the mirror."""
 
 
+class ServerBusy(ModelServerError):
+    """The server turned a request away `tries` times; `words` are its own."""
+
+    def __init__(self, server: str, tries: int, words: str) -> None:
+        super().__init__(
+            f"The {server} server is busy and turned the request away {tries} times: {' '.join(words.split())[:300]}",
+            "Wait until its other work is done, or allow it more waiting requests (Ollama: OLLAMA_MAX_QUEUE).",
+        )
+
+
+class ToolCallUnreadable(ModelServerError):
+    """The server failed at a tool call that its own model wrote; spoken to in ReAct the model can still call."""
+
+
 class ContextOverflow(ModelServerError):
     """The prompt does not fit the window that the server was started with; sizes in tokens."""
 
@@ -77,6 +103,18 @@ class ContextOverflow(ModelServerError):
         )
 
 
+class HistoryDropped(ContextOverflow):
+    """The server dropped a part of the conversation in silence: it read `read` tokens of a text of `words` words."""
+
+    def __init__(self, server: str, read: int, words: int, window: int) -> None:
+        super().__init__(None, None)
+        self.message = (
+            f"The {server} server dropped a part of the conversation without a word: it read {read} tokens of a text "
+            f"of {words} words (window {window}), so its reply was not used."
+        )
+        self.args = (f"{self.message} {self.hint}",)
+
+
 _OVERFLOW_WORDS = re.compile(
     r"exceed\w* (the )?(available |maximum )?context|maximum context length|context size", re.I
 )
@@ -86,6 +124,13 @@ _OVERFLOW_NUMBERS = (
     re.compile(r"length is (?P<window>\d+) tokens.*?\((?P<prompt>\d+) in the messages", re.S),  # vLLM, of old
 )
 
+_OWN_PARSER = re.compile(r"error parsing tool call|tool call parsing failed|XML syntax error", re.I)
+"""Ollama's words for a call of its own model that it cannot read (ollama/ollama#12884, #14834, #17638)."""
+_MODEL_DIED = re.compile(
+    r"error was encountered while running the model|model runner has unexpectedly stopped|runner process (has )?termin",
+    re.I,
+)
+_HUNG_UP = "Server disconnected without sending a response"
 _REFUSES_TOOLS = re.compile(r"does not support tools|--enable-auto-tool-choice|--tool-call-parser")
 _NO_MODEL = re.compile(r"model .* (not found|does not exist)", re.I)
 _START = {
@@ -93,6 +138,8 @@ _START = {
     "vllm": "Start it with `vllm serve MODEL`, or say where it is with --vllm-url URL.",
 }
 _KEY = {"ollama": "Give it as OLLAMA_API_KEY.", "vllm": "Give it with --api-key KEY, or as A2IA_API_KEY."}
+_REACT = "Run it with --react, which does without the server's reading of calls."
+_MEMORY = "Run the same command again, which starts it anew; if it dies again, it may not fit into the memory."
 _AGAIN = "Run the same command again; if it happens twice, look at the server's log."
 
 
@@ -107,8 +154,9 @@ def map_model_error(error: Exception, server: str) -> A2IAError:
     kind = type(error)
     roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
     text = " ".join(_said(error).split()).rstrip(".")[:500]
-    if _OVERFLOW_WORDS.search(text):
-        return _overflow(text)
+    named = _by_words(text, server)
+    if named:
+        return named
     if any(type(cause).__name__ in {"ConnectError", "ConnectTimeout", "ConnectionError"} for cause in _chain(error)):
         return ModelServerError(
             f"The {server} server cannot be reached{_where(error)}: {text or kind.__name__}.",
@@ -122,12 +170,23 @@ def map_model_error(error: Exception, server: str) -> A2IAError:
     if status is not None:
         return _refusal(status, text, server)
     if roots & {"httpx", "httpcore", "openai", "ollama"} or isinstance(error, ConnectionError):
-        return ModelServerError(
-            f"The {server} server broke off or could not be reached: {text or kind.__name__}.", _AGAIN
-        )
+        early = any(_HUNG_UP in str(cause) for cause in _chain(error))
+        how = "hung up before its answer began" if early else "broke off or could not be reached"
+        return ModelServerError(f"The {server} server {how}: {text or kind.__name__}.", _AGAIN)
     if isinstance(error, ValueError) and roots & {"json", "pydantic_core"}:
         return ModelServerError(f"The {server} server's answer is broken: {text}.", _AGAIN)
     raise error
+
+
+def _by_words(text: str, server: str) -> A2IAError | None:
+    """Return the error that the server's own words name, whatever came with them."""
+    if _OVERFLOW_WORDS.search(text):
+        return _overflow(text)
+    if _OWN_PARSER.search(text):
+        return ToolCallUnreadable(f"The {server} server could not read its own model's tool call: {text}.", _REACT)
+    if _MODEL_DIED.search(text):
+        return ModelServerError(f"The {server} server's model died during its reply: {text}.", _MEMORY)
+    return None
 
 
 def _overflow(text: str) -> ContextOverflow:

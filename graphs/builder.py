@@ -71,8 +71,8 @@ def build_graph(
 
     graph: StateGraph[ThreadState, None, ThreadState, ThreadState] = StateGraph(ThreadState)
     graph.add_node("settle", settle_node(may_rerun, opening))
-    for name, model in (("llm", models.native), ("react", models.react)):
-        graph.add_node(name, model_node(model, tools, name=models.server, max_steps=max_steps))
+    for name, model, other in (("llm", models.native, models.react), ("react", models.react, None)):
+        graph.add_node(name, model_node(model, tools, name=models.server, max_steps=max_steps, other=other))
     graph.add_node("approve", approve_node(needs_yes))
     graph.add_node("tools", tools_node(tools, max_chars=observation_chars(models.window)))
     graph.add_edge(START, "settle")

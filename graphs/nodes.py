@@ -25,7 +25,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import interrupt
 
 from agent.context import cut_text, shorten_observations
-from agent.errors import ContextOverflow, map_model_error
+from agent.errors import ContextOverflow, ToolCallUnreadable, map_model_error
 from agent.react.model import REACT_ERROR, ReActChatModel
 from agent.react.prompt import REACT_TEXT
 from agent.transcript import Transcript
@@ -93,8 +93,13 @@ def interrupted(call: ToolCall) -> ToolMessage:
     return call_result(call, text, "interrupted")
 
 
-def model_node(model: BaseChatModel, tools: Sequence[BaseTool], *, name: str, max_steps: int) -> Node:
-    """Return the node that asks `model` for the next step. `name` is the server's, for error sentences."""
+def model_node(
+    model: BaseChatModel, tools: Sequence[BaseTool], *, name: str, max_steps: int, other: BaseChatModel | None = None
+) -> Node:
+    """Return the node that asks `model` for the next step. `name` is the server's, for error sentences.
+
+    `other` is asked once where the server cannot read a call that its own model wrote.
+    """
     bound = model.bind_tools(list(tools)) if tools else model
     logs_itself = isinstance(model, ReActChatModel)
 
@@ -110,6 +115,8 @@ def model_node(model: BaseChatModel, tools: Sequence[BaseTool], *, name: str, ma
                 reply = await send(asked, messages)
             except Exception as error:
                 mapped = map_model_error(error, name)
+                if isinstance(mapped, ToolCallUnreadable) and other:
+                    return await other.bind_tools(list(tools)).ainvoke(messages)
                 shorter = shorten_observations(messages)
                 if not isinstance(mapped, ContextOverflow) or shorter == messages:
                     raise mapped from error

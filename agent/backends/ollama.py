@@ -10,12 +10,17 @@ import importlib
 import json
 import logging
 import os
-import re
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agent.backends import probe, wire
-from agent.backends.address import public, server_url
+import psutil
+
+from agent.backends import ollama_probe, ollama_wire, probe, wire
+from agent.backends.address import is_loopback, public, server_url
 from agent.backends.base import ModelProfile, Progress, Report
+from agent.backends.ollama_models import fitting, missing
+from agent.backends.ollama_window import ROOMY, TASK, num_ctx
 from agent.config import Settings
 from agent.errors import UsageError
 
@@ -30,10 +35,6 @@ PORT = 11434
 
 DEFAULT_MODEL = "a2ia-qwen"
 """The model that runs name if nobody names one."""
-
-WINDOW = 8192
-"""Tokens asked for where neither the Modelfile nor a loaded model says: room for A2IA's prompt (some 2,000) and six
-tool results, in 0.5 GB of cache for a 7B model. Ollama's own default, 4,096 on small cards, is full after two."""
 
 
 def create(settings: Settings, report: Report) -> OllamaBackend:
@@ -52,8 +53,8 @@ class OllamaBackend:
         option = "--ollama-url" if settings.ollama_url else "OLLAMA_HOST"
         address = settings.ollama_url or os.environ.get("OLLAMA_HOST") or f"http://127.0.0.1:{PORT}"
         self._url = server_url(address, PORT, option)
-        self._http = wire.client(self._url, settings.timeout, os.environ.get("OLLAMA_API_KEY"))
-        self._chat: httpx.AsyncBaseTransport | None = None
+        self._transport = ollama_wire.transport(self._url, settings.timeout)
+        self._http = wire.client(self._url, settings.timeout, os.environ.get("OLLAMA_API_KEY"), self._transport)
         self._window = 0
 
     async def profile(self) -> ModelProfile:
@@ -64,22 +65,26 @@ class OllamaBackend:
 
     async def _ask_all(self) -> ModelProfile:
         model, shown = await self._find()
-        loaded = await self._loaded_window(model)
-        self._window = _window(shown, loaded)
-        if loaded != self._window:
-            self._report(Progress(f"Loading {model} into Ollama"))
-        await self._ask("/api/chat", self._body(model, []))
-        thinks = "thinking" in shown.get("capabilities", [])
-        native, evidence = probe.decided(self._settings.react) or await self._calls_tools(model, thinks=thinks)
+        abilities = shown.get("capabilities", ["completion"])
+        if "completion" not in abilities:
+            raise UsageError(
+                f"{model} on ollama does not chat: {', '.join(abilities)}.", "Name one that does: --model."
+            )
+        served = await self._load(model, shown)
+        send = partial(self._send, model)
+        native, evidence = probe.decided(self._settings.react) or (False, "")
+        if not evidence:
+            self._report(Progress(f"Asking {model} for a tool call"))
+            native, evidence = await ollama_probe.calls_tools(send, shown)
         _log.debug("%s: %s", model, evidence)
         return ModelProfile(
             model=model,
-            window=await self._loaded_window(model) or self._window,
+            window=served,
             native_tools=native,
             evidence=evidence,
             constraint="json_schema",
-            system_role=await self._takes_system_role(model),
-            reasoning=thinks,
+            system_role=await ollama_probe.takes_system_role(send),
+            reasoning="thinking" in abilities,
         )
 
     def chat_model(self, profile: ModelProfile) -> BaseChatModel:
@@ -88,8 +93,9 @@ class OllamaBackend:
 
         if not self._window:
             raise RuntimeError("OllamaBackend.profile has to come before chat_model")
-        self._chat = self._chat or ollama_chat.transport(self._url)
-        return ollama_chat.chat_model(self._url, profile, self._settings, window=self._window, transport=self._chat)
+        return ollama_chat.chat_model(
+            self._url, profile, self._settings, window=self._window, transport=self._transport
+        )
 
     def constrain(self, constraint: str) -> dict[str, Any]:
         """Return the arguments that hold a reply to a JSON schema (its text). Ollama may sort the keys of objects."""
@@ -102,8 +108,6 @@ class OllamaBackend:
     async def aclose(self) -> None:
         """Close the connections; the model stays loaded as long as Ollama keeps it."""
         await self._http.aclose()
-        if self._chat is not None:
-            await self._chat.aclose()
 
     async def _find(self) -> tuple[str, dict[str, Any]]:
         """Return the model of the run and what `/api/show` says of it."""
@@ -112,58 +116,49 @@ class OllamaBackend:
         if response.status_code != 404:
             return wanted, wire.parsed(response, self.name)
         tags = await wire.ask(self._http.get("/api/tags"), self.name)
-        installed = [str(entry["name"]) for entry in tags.get("models", [])]
-        if self._settings.model is None and len(installed) == 1:
-            self._report(Progress(f"Ollama has no {wanted}; using {installed[0]}, the one model that it has"))
-            return installed[0], await self._ask("/api/show", {"model": installed[0]})
-        hint = (
-            f"Choose one that it has with --model NAME: {', '.join(installed)}."
-            if installed
-            else "It has none: fetch one with `ollama pull qwen2.5-coder:7b`, or use --backend embedded."
-        )
-        raise UsageError(f"The ollama server at {public(self._url)} has no model {wanted!r}.", hint)
+        fit = fitting(tags, self._memory())
+        if self._settings.model is None and len(fit) == 1:
+            self._report(Progress(f"Ollama has no {wanted}; using {fit[0]}, the one model that it has and that fits"))
+            return fit[0], await wire.ask(self._http.post("/api/show", json={"model": fit[0]}), self.name)
+        raise missing(wanted, public(self._url), tags, fit, default=self._settings.model is None)
 
-    async def _loaded_window(self, model: str) -> int | None:
-        """Return the window with which the model is loaded now, None if it is not."""
-        running = (await wire.ask(self._http.get("/api/ps"), self.name)).get("models", [])
-        return next((entry.get("context_length") for entry in running if _full(entry["name"]) == _full(model)), None)
+    def _memory(self) -> int | None:
+        """Return the bytes of memory of the server's machine, None if that is another one."""
+        return psutil.virtual_memory().total if is_loopback(self._url) else None
 
-    async def _calls_tools(self, model: str, *, thinks: bool) -> tuple[bool, str]:
-        """Ask with one tool, without a thought; a refusal or a failure of Ollama's own tool parser is a no."""
-        self._report(Progress(f"Asking {model} for a tool call"))
-        body = self._body(model, probe.MESSAGES, num_predict=probe.TOKENS) | {"tools": [probe.TOOL]}
-        body |= {"think": False} if thinks else {}
-        response = await wire.tell(self._http.post("/api/chat", json=body), self.name)
-        if not response.is_success:
-            return False, f"Asked with one tool, Ollama refused (HTTP {response.status_code}): {response.text[:200]}"
-        return probe.verdict(wire.parsed(response, self.name).get("message", {}))
+    async def _load(self, model: str, shown: Mapping[str, Any]) -> int:
+        """Load the model with the window of the run, and return the one that is served.
 
-    async def _takes_system_role(self, model: str) -> bool:
-        """Have the template write a system message, without running the model; an Ollama that cannot is believed."""
-        messages = [{"role": "system", "content": "said0"}, {"role": "user", "content": "said1"}]
-        body = self._body(model, messages, num_predict=1) | {"_debug_render_only": True}
-        rendered = (await self._ask("/api/chat", body)).get("_debug_info", {}).get("rendered_template")
-        return rendered is None or "said0" in rendered
+        Where a roomy window pushes a part of the model off the graphics card, it is loaded once more with less.
+        """
+        running = await self._running(model)
+        loaded = running.get("context_length")
+        self._window = num_ctx(shown, loaded, self._memory())
+        if loaded != self._window:
+            self._report(Progress(f"Loading {model} into Ollama, window {self._window} tokens"))
+        await wire.ask(self._send(model, []), self.name)
+        running = await self._running(model)
+        if loaded != self._window == ROOMY and 0 < running.get("size_vram", 0) < running.get("size", 0):
+            self._window = TASK
+            self._report(Progress(f"Loading {model} into Ollama, window {self._window} tokens, to fit the card"))
+            await wire.ask(self._send(model, []), self.name)
+            running = await self._running(model)
+        return running.get("context_length") or self._window
 
-    def _body(self, model: str, messages: list[dict[str, str]], **options: Any) -> dict[str, Any]:
-        options = {"num_ctx": self._window, "temperature": 0, **options}
-        return {"model": model, "messages": messages, "stream": False, "truncate": False, "options": options}
+    async def _running(self, model: str) -> Mapping[str, Any]:
+        """Return what `/api/ps` says of the model, nothing if it is not loaded."""
+        running = (await wire.ask(self._http.get("/api/ps"), self.name)).get("models") or []
+        return next((entry for entry in running if _full(entry["name"]) == _full(model)), {})
 
-    async def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return await wire.ask(self._http.post(path, json=body), self.name)
+    async def _send(
+        self, model: str, messages: Sequence[Mapping[str, Any]], *, tokens: int | None = None, **fields: Any
+    ) -> httpx.Response:
+        """Post a chat that is not streamed; a refusal is an answer too."""
+        options = {"num_ctx": self._window, "temperature": 0, **({"num_predict": tokens} if tokens else {})}
+        body = {"model": model, "messages": messages, "stream": False, "options": options, **fields}
+        return await wire.tell(self._http.post("/api/chat", json=body), self.name)
 
 
 def _full(model: str) -> str:
     """Return the name with its tag: Ollama adds `:latest` where none is given."""
     return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
-
-
-def _window(shown: dict[str, Any], loaded: int | None) -> int:
-    """Return the `num_ctx` of the run: the Modelfile's, else ours within what the model was trained on.
-
-    A model that is loaded with more is left as it is, since another number would load it anew.
-    """
-    own = re.search(r"^num_ctx\s+(\d+)", str(shown.get("parameters") or ""), re.M)
-    sizes = [size for key, size in (shown.get("model_info") or {}).items() if key.endswith(".context_length")]
-    wanted = int(own[1]) if own else min([WINDOW, *sizes])
-    return max(wanted, loaded or 0)

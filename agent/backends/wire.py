@@ -20,14 +20,17 @@ HEALTH_SECONDS = 2.0
 """How long `health` waits in all, where a server that is there answers in milliseconds."""
 
 
-def client(url: str, timeout: float, key: str | None = None) -> httpx.AsyncClient:
+def client(
+    url: str, timeout: float, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
     """Return a client of the server at `url`, which may be silent for `timeout` seconds.
 
     The user's proxies are asked only for a server on another machine.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     limits = httpx.Timeout(timeout, connect=CONNECT_SECONDS)
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=limits, trust_env=not is_loopback(url))
+    trusting = not is_loopback(url)
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=limits, trust_env=trusting, transport=transport)
 
 
 async def ask(request: Awaitable[httpx.Response], server: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from agent.backends.base import ConstraintKind
 from agent.react.form import JSON, TEXT, Form, Reader
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
-from agent.react.prompt import REACT_TEXT, STOP, render
+from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
 from agent.transcript import Transcript
 
 _log = logging.getLogger(__name__)
@@ -150,13 +150,18 @@ class _ReplyReader:
     def __init__(self, stream: Reader) -> None:
         self._stream = stream
         self._id = f"run-{uuid.uuid4()}"
+        self._thinks = False
         self._metadata: dict[str, Any] = {}
 
     def feed(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
         message = chunk.message
         self._metadata.update(chunk.generation_info or {})
         self._metadata.update(message.response_metadata)
-        for delta in self._stream.feed(message.text):
+        inner = message.additional_kwargs.get("reasoning_content")
+        if inner:
+            self._thinks = True
+            yield self._chunk(Delta("thought", str(inner)))
+        for delta in self._apart(self._stream.feed(message.text)):
             yield self._chunk(delta)
         usage = getattr(message, "usage_metadata", None)
         if usage:
@@ -164,7 +169,8 @@ class _ReplyReader:
 
     def finish(self) -> ChatGenerationChunk:
         """Return the last chunk: what was held back, the call, and everything that must be written only once."""
-        step, deltas = self._stream.finish()
+        step, last = self._stream.finish()
+        deltas = self._apart(last)
         content = "".join(delta.text for delta in deltas if delta.kind == "answer")
         thought = "".join(delta.text for delta in deltas if delta.kind == "thought")
         extra: dict[str, Any] = {REACT_TEXT: self._stream.text} | ({"reasoning_content": thought} if thought else {})
@@ -178,6 +184,14 @@ class _ReplyReader:
             id=self._id,
         )
         return ChatGenerationChunk(message=message, generation_info=self._metadata)
+
+    def _apart(self, deltas: list[Delta]) -> list[Delta]:
+        """Return `deltas` with the step's thought set off from what the model thought before its reply."""
+        first = next((place for place, delta in enumerate(deltas) if delta.kind == "thought"), None)
+        if first is None or not self._thinks:
+            return deltas
+        self._thinks = False
+        return [*deltas[:first], Delta("thought", AFTER_THINKING + deltas[first].text), *deltas[first + 1 :]]
 
     def _chunk(self, delta: Delta) -> ChatGenerationChunk:
         if delta.kind == "answer":

@@ -17,6 +17,9 @@ from agent.react.parser import Answer, Call
 REACT_TEXT = "react_text"
 """Key of `additional_kwargs` that holds the model's own text of a step; dropped when its arguments are edited."""
 
+AFTER_THINKING = "\n\n"
+"""Stands between what a reasoning model thought in a field of its own and the thought of its step."""
+
 STOP = ("\nObservation",)
 """Where a reply ends: behind it a model would invent the tool's result."""
 
@@ -121,7 +124,8 @@ def step_text(message: AIMessage, form: Form = TEXT) -> str:
     own = message.additional_kwargs.get(REACT_TEXT)
     if isinstance(own, str) and form.owns(own):
         return own
-    thought = one_line(str(message.additional_kwargs.get("reasoning_content") or ""))
+    thoughts = str(message.additional_kwargs.get("reasoning_content") or "")
+    thought = one_line(thoughts.strip().rpartition(AFTER_THINKING)[2])
     calls = enumerate(message.tool_calls)
     steps = [form.write(Call("" if place else thought, call["name"], call["args"])) for place, call in calls]
     bad = [call["args"] or "" for call in message.invalid_tool_calls]

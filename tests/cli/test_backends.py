@@ -1,5 +1,6 @@
 """`a2ia-cli` on Ollama and vLLM, over the wire: one sequence of events, and an exit code for what goes wrong."""
 
+import json
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ import pytest
 from tests.cli.conftest import Cli
 from tests.cli.support import LIMIT, Done, Place
 from tests.servers import ollama, vllm
-from tests.servers.http import LoopbackServer, Reply
+from tests.servers.http import LoopbackServer, Reply, reply_json
 from tests.servers.llama import LlamaCpp, running
 from tests.servers.ollama import MODEL, Ollama, recorded
 from tests.servers.vllm import VLLM
@@ -179,12 +180,16 @@ def test_addresses_and_the_key_can_stand_in_variables(place: Place) -> None:
 CUT = [line for line in ollama.said([], calls=LIST).lines if '"done_reason"' not in line]
 OLLAMA_FAULTS = [
     ("an overflow", recorded("history_truncate_false_stream"), 5, "ContextOverflow", "586 tokens into 512"),
-    ("a busy server", recorded("busy_2"), 3, "ModelServerError", "maximum pending requests exceeded"),
-    ("a killed model", recorded("runner_killed_midstream"), 3, "ModelServerError", "unexpected EOF"),
+    ("dropped history", recorded("history_dropped"), 5, "HistoryDropped", "without a word: it read 138 tokens"),
+    ("a busy server", recorded("busy_2"), 3, "ServerBusy", "busy and turned the request away 2 times"),
+    ("a killed model", recorded("runner_killed_midstream"), 3, "ModelServerError", "model died during its reply"),
     ("no done line", recorded("repeat_stops_go"), 3, "ModelServerError", "before it was complete"),
     ("a call without a done line", Reply(lines=CUT), 3, "ModelServerError", "before it was complete"),
     ("a hang-up", Reply(lines=CUT, cut=True), 3, "ModelServerError", "broke off"),
     ("a hang-up before the reply", Reply(cut=True), 3, "ModelServerError", "broke off"),
+    ("a hang-up before the headers", Reply(0), 3, "ModelServerError", "hung up before its answer began"),
+    ("a reply that only loads", recorded("chat_load_only"), 3, "ModelServerError", "wrote no reply"),
+    ("replies that are cut short", recorded("length"), 5, "FormatErrors", "cut off at the token limit"),
     ("no tools", recorded("tools_refused"), 2, "UsageError", "does not support tools"),
     ("a lost model", recorded("model_missing"), 2, "UsageError", "'nope:1b' not found"),
 ]
@@ -209,12 +214,13 @@ VLLM_FAULTS = [
 def test_a_fault_is_one_sentence_one_hint_and_its_exit_code(
     cli: Cli, made: type[Ollama] | type[VLLM], reply: Reply, code: int, kind: str, said: str
 ) -> None:
-    with made(reply) as server:
-        ended, result = ask(cli, server, "--no-react")
+    with made(*[reply] * 3) as server:
+        ended, result = ask(cli, server, "--no-react", "--timeout", "0.3" if reply.status == 503 else "20")
     assert (ended, result["error"]["type"]) == (code, kind)
     assert said in result["error"]["message"]
     assert result["error"]["hint"]
-    assert (result["steps"], result["stop_reason"]) == ([], "overflow" if code == 5 else "error")
+    reason = "format_errors" if kind == "FormatErrors" else "overflow" if code == 5 else "error"
+    assert (result["steps"], result["stop_reason"]) == ([], reason)
 
 
 @pytest.mark.parametrize(
@@ -234,6 +240,28 @@ def test_a_server_that_falls_silent_ends_the_run_after_the_timeout(
     assert (ended, result["error"]["type"], result["steps"]) == (3, "ModelServerError", [])
     assert "did not answer in time" in result["error"]["message"]
     assert "--timeout" in result["error"]["hint"]
+
+
+UNREADABLE = "error parsing tool call: raw='{\"path\": ', err=unexpected end of JSON input"
+"""What Ollama says of its own model's call, with HTTP 500 or inside the stream (ollama/ollama#17638)."""
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [reply_json({"error": UNREADABLE}, 500), Reply(lines=[json.dumps({"error": UNREADABLE})])],
+    ids=["as status", "inside the stream"],
+)
+def test_a_call_that_ollama_itself_cannot_read_is_made_once_more_in_react(cli: Cli, failure: Reply) -> None:
+    call, answer = (ollama.said(pieces(step)) for step in STEPS["ollama"])
+    with Ollama(failure, call, ollama.said(["One file."])) as server:
+        code, result = ask(cli, server, "--no-react")
+        bodies = [body for body in server.posted("/api/chat") if body.get("stream")]
+    assert (code, result["answer"], len(result["steps"])) == (0, "One file.", 1)
+    assert ["format" in body for body in bodies] == [False, True, False]
+    with Ollama(failure, failure) as server:
+        code, result = ask(cli, server, "--no-react")
+    assert (code, result["error"]["type"]) == (3, "ToolCallUnreadable")
+    assert "--react" in result["error"]["hint"]
 
 
 def test_a_server_that_is_not_there_is_exit_3_and_an_address_that_is_none_exit_2(cli: Cli) -> None:

@@ -12,13 +12,17 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: its lines go out one by one; then it ends, `cut` closes the connection, or `silent` leaves it open."""
+    """An answer: its lines go out one by one; then it ends, `cut` closes the connection, or `silent` leaves it open.
+
+    Status 0 hangs up before the headers; `bytes` is how much of the lines goes out at all.
+    """
 
     status: int = 200
     kind: str = "application/json"
     lines: list[str] = field(default_factory=list)
     cut: bool = False
     silent: bool = False
+    bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,17 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         asked = Asked(method, self.path, json.loads(body or b"{}"), {k.lower(): v for k, v in self.headers.items()})
         reply = self.server_answer(asked)
+        if reply.status == 0:
+            self.close_connection = True
+            return
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.kind)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for line in reply.lines:
-            data = f"{line}\n".encode()
+        lines = [f"{line}\n".encode() for line in reply.lines]
+        if reply.bytes is not None:
+            lines = [b"".join(lines)[: reply.bytes]] if reply.bytes else []
+        for data in lines:
             self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
             self.wfile.flush()
         if reply.silent:

@@ -26,10 +26,16 @@ def recorded(name: str, *, cut: bool = False) -> Reply:
     return Reply(row["status"], row["content_type"], [line for _, line in row["lines"]], cut)
 
 
-def said(pieces: list[str], *, calls: list[tuple[str, dict[str, Any]]] = []) -> Reply:  # noqa: B006  never changed
+def said(
+    pieces: list[str],
+    *,
+    calls: list[tuple[str, dict[str, Any]]] = [],  # noqa: B006  never changed
+    thinking: tuple[str, ...] = (),
+) -> Reply:
     """Return a streamed reply in the form of the recorded ones, for texts that no recording has."""
     *_, first, last = (json.loads(line) for line in recorded("calls_stream_real").lines)
-    lines = [{**first, "message": {"role": "assistant", "content": piece}} for piece in pieces]
+    lines = [{**first, "message": {"role": "assistant", "content": "", "thinking": piece}} for piece in thinking]
+    lines += [{**first, "message": {"role": "assistant", "content": piece}} for piece in pieces]
     for index, (name, arguments) in enumerate(calls):
         call = {"id": f"call_{index}", "function": {"index": index, "name": name, "arguments": arguments}}
         lines.append({**first, "message": {"role": "assistant", "content": "", "tool_calls": [call]}})
@@ -49,7 +55,14 @@ class Ollama(LoopbackServer):
         self.show = show
         self.loaded = False
         self.models: list[str] | None = None
+        self.window: int | None = None
+        """The served window; what was recorded where None."""
         self.drops_system = False
+        self.drops_tools = False
+        self.drops_results = False
+        self.refuses_roles = False
+        self.folds_system = False
+        self.moves_system = False
 
     def answer(self, asked: Asked) -> Reply:
         if asked.path == "/api/chat":
@@ -59,6 +72,8 @@ class Ollama(LoopbackServer):
             return recorded(self.show) if known else _missing(asked.body["model"])
         if asked.path == "/api/tags" and self.models is not None:
             return reply_json({"models": [{"name": name} for name in self.models]})
+        if asked.path == "/api/ps" and self.loaded and self.window:
+            return reply_json({"models": [{"name": MODEL, "context_length": self.window}]})
         names = {"/api/version": "version", "/api/tags": "tags", "/api/ps": "ps_loaded" if self.loaded else "ps_empty"}
         return recorded(names.get(asked.path, "path_unknown"))
 
@@ -67,12 +82,27 @@ class Ollama(LoopbackServer):
             self.loaded = True
             return recorded("chat_load_only")
         if body.get("_debug_render_only"):
-            kept = [m["content"] for m in body["messages"] if not (self.drops_system and m["role"] == "system")]
-            whole = json.loads(recorded("debug_render_tools").lines[0])
-            return reply_json({**whole, "_debug_info": {"rendered_template": "\n".join(kept)}})
+            return self._rendered(body)
         if body.get("stream") is False:
             return recorded(self.probe)
         return self.replies.pop(0)
+
+    def _rendered(self, body: dict[str, Any]) -> Reply:
+        """Return the prompt: the recorded one where tools are in it, else one in the form of the recorded ones."""
+        messages = body["messages"]
+        if body.get("tools") and not self.drops_tools:
+            has_result = messages[-1]["role"] == "tool" and not self.drops_results
+            return recorded("tool_result_rendered" if has_result else "debug_render_tools")
+        if self.refuses_roles and messages[0]["role"] == "system":
+            return reply_json({"error": "Conversation roles must alternate user/assistant/user/assistant/..."}, 500)
+        system = [m for m in messages if m["role"] == "system"]
+        rest = [m for m in messages if m["role"] != "system"]
+        kept = rest if self.drops_system else [*rest, *system] if self.moves_system else messages
+        if system and self.folds_system:
+            kept = [{**rest[0], "content": f"{system[0]['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
+        turns = [f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in kept]
+        whole = json.loads(recorded("debug_render_tools").lines[0])
+        return reply_json({**whole, "_debug_info": {"rendered_template": "".join(turns)}})
 
 
 def _missing(model: str) -> Reply:

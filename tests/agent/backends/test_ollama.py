@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from langchain_core.language_models import BaseChatModel
@@ -12,8 +12,9 @@ from langchain_core.tools import tool
 
 from agent.backends.base import ModelProfile
 from agent.backends.ollama import DEFAULT_MODEL, OllamaBackend, create
+from agent.backends.ollama_window import ROOMY, TASK, num_ctx
 from agent.config import Settings
-from agent.errors import A2IAError, ContextOverflow, ModelServerError, UsageError, map_model_error
+from agent.errors import ModelMissing, ModelServerError, ServerBusy, UsageError, map_model_error
 from tests.servers.http import Reply, reply_json
 from tests.servers.ollama import MODEL, Ollama, recorded, said
 
@@ -49,10 +50,10 @@ async def reply_of(model: BaseChatModel, *messages: Any, **kwargs: Any) -> AIMes
     return reply
 
 
-async def replied(reply: Reply) -> AIMessage:
-    """Return what the chat model makes of a reply."""
-    with Ollama(reply) as server:
-        async with opened(server) as backend:
+async def replied(*replies: Reply, **flags: Any) -> AIMessage:
+    """Return what the chat model makes of a reply, or of several to the same request."""
+    with Ollama(*replies) as server:
+        async with opened(server, **flags) as backend:
             return await reply_of(backend.chat_model(await backend.profile()), HumanMessage("go"))
 
 
@@ -61,7 +62,60 @@ async def test_the_served_window_is_what_ollama_says_once_the_model_is_loaded() 
         profile = await profiled(server)
         assert (profile.model, profile.window, profile.constraint) == (MODEL, 4096, "json_schema")
         sizes = {body["options"]["num_ctx"] for body in server.posted("/api/chat")}
-    assert sizes == {8192}
+    assert len(sizes) == 1 and sizes <= {TASK, ROOMY}
+
+
+GIB = 2**30
+
+
+def described(layers: int = 28, pairs: int = 4, trained: int = 32768, parameters: str = "") -> dict[str, Any]:
+    """Return what /api/show says of a model with heads of 128 numbers (Qwen2.5-7B has 28 layers of 4 pairs)."""
+    of = {"block_count": layers, "context_length": trained, "embedding_length": 3584, "attention.head_count": 28}
+    info = {f"qwen2.{key}": value for key, value in {**of, "attention.head_count_kv": pairs}.items()}
+    return {"model_info": {"general.architecture": "qwen2", **info}, "parameters": parameters}
+
+
+@pytest.mark.parametrize(
+    ("shown", "loaded", "memory", "window"),
+    [
+        (described(), None, 24 * GIB, ROOMY),
+        (described(), None, 8 * GIB, TASK),
+        (described(), None, 1 * GIB, TASK // 2),
+        (described(layers=80, pairs=8), None, 16 * GIB, TASK),
+        (described(), None, None, TASK),
+        ({}, None, 24 * GIB, TASK),
+        (described(trained=2048), None, 24 * GIB, 2048),
+        (described(), 4096, 24 * GIB, ROOMY),
+        (described(), TASK, 24 * GIB, TASK),
+        (described(), 32768, 24 * GIB, 32768),
+        (described(trained=2048), 2048, 24 * GIB, 2048),
+        (described(parameters="num_ctx    20000"), TASK, 24 * GIB, 20000),
+    ],
+)
+def test_the_window_is_what_the_task_needs_within_the_memory(
+    shown: dict[str, Any], loaded: int | None, memory: int | None, window: int
+) -> None:
+    assert num_ctx(shown, loaded, memory) == window
+
+
+async def test_a_roomy_window_that_pushes_the_model_off_the_card_is_given_up_once() -> None:
+    class Spilling(Ollama):
+        served = 0
+
+        def answer(self, asked: Any) -> Reply:
+            if asked.path == "/api/show":
+                return reply_json({**described(layers=1, pairs=1), "capabilities": ["completion"]})
+            if asked.path == "/api/ps" and self.served:
+                entry = {"name": MODEL, "size": 9, "size_vram": 9 if self.served == TASK else 7}
+                return reply_json({"models": [{**entry, "context_length": self.served}]})
+            if asked.path == "/api/chat":
+                self.served = asked.body["options"]["num_ctx"]
+            return super().answer(asked)
+
+    with Spilling() as server:
+        assert (await profiled(server)).window == TASK
+        sizes = [body["options"]["num_ctx"] for body in server.posted("/api/chat")]
+        assert sizes[0] == ROOMY and set(sizes[1:]) == {TASK}
 
 
 async def test_a_model_that_is_loaded_with_more_is_not_loaded_anew() -> None:
@@ -103,7 +157,7 @@ async def test_every_request_of_a_run_carries_the_same_window_and_is_never_trunc
             await reply_of(model, HumanMessage("a"))
             await reply_of(model, HumanMessage("b"), stop=["\nObservation"])
         bodies = server.posted("/api/chat")
-    assert {body["options"]["num_ctx"] for body in bodies} == {8192}
+    assert len({body["options"]["num_ctx"] for body in bodies}) == 1
     assert [body["truncate"] for body in bodies] == [False] * len(bodies)
     options = bodies[-1]["options"]
     assert (options["seed"], options["temperature"], options["stop"]) == (7, 0.5, ["\nObservation"])
@@ -134,11 +188,66 @@ async def test_a_user_who_chose_the_protocol_does_not_wait_for_the_question(reac
     assert said_why in profile.evidence
 
 
-async def test_a_template_that_drops_the_system_message_is_noticed() -> None:
+@pytest.mark.parametrize(
+    ("show", "flag", "evidence"),
+    [
+        ("show_no-tools", "", "takes no tools: completion"),
+        ("show_jinja", "drops_tools", "the same prompt with tools as without"),
+        ("show_go-tools", "drops_results", "leaves a tool's result out"),
+    ],
+)
+async def test_a_prompt_without_tools_rules_native_calls_out_before_the_model_is_asked(
+    show: str, flag: str, evidence: str
+) -> None:
+    with Ollama(probe="calls_whole_real", show=show) as server:
+        if flag:
+            setattr(server, flag, True)
+        profile = await profiled(server)
+        asked = [body for body in server.posted("/api/chat") if body.get("tools") and "_debug_render_only" not in body]
+    assert (profile.native_tools, asked) == (False, [])
+    assert evidence in profile.evidence
+
+
+@pytest.mark.parametrize("flag", ["drops_system", "folds_system", "refuses_roles", "moves_system"])
+async def test_a_template_that_does_not_write_the_system_message_as_its_own_turn_has_no_system_role(flag: str) -> None:
     with Ollama() as server:
         assert (await profiled(server)).system_role is True
-        server.drops_system = True
+        setattr(server, flag, True)
         assert (await profiled(server)).system_role is False
+
+
+async def test_a_model_that_thinks_is_asked_for_a_call_without_a_thought_and_with_one_where_it_thinks_anyway() -> None:
+    class Thinking(Ollama):
+        stubborn = False
+
+        def answer(self, asked: Any) -> Reply:
+            if asked.path == "/api/show":
+                return reply_json({"capabilities": ["completion", "tools", "thinking"]})
+            body = asked.body
+            if body.get("tools") and "_debug_render_only" not in body and self.stubborn and "think" in body:
+                cut = json.loads(recorded("calls_whole_real").lines[0])
+                return reply_json({**cut, "done_reason": "length", "message": {"content": "", "thinking": "Hm. " * 20}})
+            return super().answer(asked)
+
+    with Thinking(probe="calls_whole_real") as server:
+        profile = await profiled(server)
+        assert (profile.native_tools, profile.reasoning) == (True, True)
+        server.stubborn = True
+        assert (await profiled(server)).native_tools is True
+        asked = [body for body in server.posted("/api/chat") if body.get("tools") and "_debug_render_only" not in body]
+    assert [body.get("think") for body in asked] == [False, False, None]
+    assert asked[-1]["options"]["num_predict"] > 64
+
+
+async def test_a_model_that_only_embeds_is_refused() -> None:
+    class Embeds(Ollama):
+        def answer(self, asked: Any) -> Reply:
+            if asked.path == "/api/show":
+                return reply_json({"capabilities": ["embedding"]})
+            return super().answer(asked)
+
+    with Embeds() as server, pytest.raises(UsageError, match="does not chat: embedding"):
+        await profiled(server)
 
 
 async def test_a_reply_streams_with_its_usage() -> None:
@@ -182,31 +291,6 @@ def test_a_json_schema_is_handed_on_as_format() -> None:
     assert create(Settings(), lambda _: None).constrain('{"type": "object"}') == {"format": {"type": "object"}}
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "sentence"),
-    [
-        ("history_truncate_false_stream", ContextOverflow, r"\(586 tokens into 512\)"),
-        ("one_message_truncate_false", ContextOverflow, r"\(1107 tokens into 512\)"),
-        ("model_missing", UsageError, "The ollama server has no such model: model 'nope:1b' not found"),
-        ("tools_refused", UsageError, "takes no native tool calls: .*no-tools:latest does not support tools"),
-        ("busy_2", ModelServerError, "is busy.* maximum pending requests exceeded"),
-        ("runner_killed_midstream", ModelServerError, "broke off.* unexpected EOF"),
-        ("runner_killed_whole", ModelServerError, r"failed \(HTTP 500\): .*unexpected EOF"),
-        ("repeat_stops_go", ModelServerError, "ended its reply before it was complete"),
-        ("repeat_whole_go", ModelServerError, "ended its reply before it was complete"),
-        ("think_refused", ModelServerError, r"refused the request \(HTTP 400\): .* does not support thinking"),
-        ("format_bad_schema", ModelServerError, r"refused the request \(HTTP 400\): Unable to generate parser"),
-        ("option_wrong_type", ModelServerError, r"failed \(HTTP 500\): option \"num_predict\" must be of type integer"),
-        ("path_unknown", ModelServerError, r"does not know this address \(HTTP 404\): 404 page not found"),
-    ],
-)
-async def test_what_goes_wrong_is_said_by_name(name: str, kind: type[A2IAError], sentence: str) -> None:
-    with pytest.raises(kind, match=sentence) as caught:
-        await replied(recorded(name))
-    assert type(caught.value) is kind
-    assert caught.value.hint
-
-
 async def test_a_connection_that_breaks_in_the_middle_is_said_by_name() -> None:
     whole = recorded("chat_plain_stream")
     with pytest.raises(ModelServerError, match="broke off"):
@@ -215,20 +299,96 @@ async def test_a_connection_that_breaks_in_the_middle_is_said_by_name() -> None:
         await replied(Reply(200, whole.kind, [*whole.lines[:2], whole.lines[2][:40]]))
 
 
+async def test_a_server_that_hangs_up_before_its_answer_is_said_by_name() -> None:
+    with pytest.raises(ModelServerError, match="hung up before its answer began"):
+        await replied(Reply(0))
+
+
+async def test_a_busy_server_is_asked_again_and_in_the_end_named() -> None:
+    busy = recorded("busy_2")
+    assert (await replied(busy, busy, recorded("chat_plain_stream"))).text == "Red and blue."
+    with pytest.raises(ServerBusy, match=r"turned the request away 3 times: .* maximum pending requests exceeded"):
+        await replied(*[busy] * 3, timeout=0.5)
+
+
+async def test_a_server_that_is_busy_while_the_model_is_asked_for_is_waited_for_too() -> None:
+    class Busy(Ollama):
+        turned_away = 0
+
+        def answer(self, asked: Any) -> Reply:
+            if asked.path == "/api/chat" and self.turned_away < 2:
+                self.turned_away += 1
+                return recorded("busy_1")
+            return super().answer(asked)
+
+    with Busy() as server:
+        assert (await profiled(server)).model == MODEL
+
+
+async def test_text_that_looks_like_json_stays_text_in_an_argument() -> None:
+    given = {"path": '{"a": [1]}', "lines": "[1, 2]", "functionName": "read_file", "deep": {"x": "{}"}, "n": 1}
+    reply = await replied(said([], calls=[("read_file", given), ("read_file", {})]))
+    assert [call["args"] for call in reply.tool_calls] == [given, {}]
+    assert len({call["id"] for call in reply.tool_calls}) == 2
+
+
+async def test_a_reply_that_only_loaded_the_model_is_said_by_name() -> None:
+    with pytest.raises(ModelServerError, match="loaded the model but wrote no reply"):
+        await replied(recorded("chat_load_only"))
+
+
+async def test_a_tool_choice_that_ollama_cannot_force_is_no_error() -> None:
+    with Ollama(recorded("calls_stream_real")) as server:
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile()).bind_tools([read_file], tool_choice="any")
+            assert (await reply_of(model, HumanMessage("go"))).tool_calls  # type: ignore[arg-type]
+        assert "tool_choice" not in server.posted("/api/chat")[-1]
+
+
+async def test_what_a_model_thinks_comes_in_a_field_of_its_own() -> None:
+    class Thinking(Ollama):
+        def answer(self, asked: Any) -> Reply:
+            if asked.path == "/api/show":
+                return reply_json({"capabilities": ["completion", "thinking"]})
+            return super().answer(asked)
+
+    with Thinking(said(["Four", "."], thinking=("Two and ", "two."))) as server:
+        async with opened(server) as backend:
+            reply = await reply_of(backend.chat_model(await backend.profile()), HumanMessage("2+2?"))
+        assert server.posted("/api/chat")[-1]["think"] is True
+    assert (reply.text, reply.additional_kwargs["reasoning_content"]) == ("Four.", "Two and two.")
+
+
 async def test_a_reply_that_the_token_limit_cut_says_so() -> None:
     assert (await replied(recorded("length"))).response_metadata["done_reason"] == "length"
 
 
-async def test_an_unknown_model_is_answered_with_the_installed_ones() -> None:
-    with Ollama() as server:
-        server.models = ["a:1b", "b:7b"]
-        with pytest.raises(UsageError, match=r"has no model 'c'") as caught:
+async def test_an_unknown_model_is_answered_with_the_installed_ones_that_fit() -> None:
+    class Stocked(Ollama):
+        stock: ClassVar[list[dict[str, Any]]] = [
+            {"name": "small:1b", "size": 10**9, "capabilities": ["completion"]},
+            {"name": "big:7b", "size": 5 * 10**9},
+            {"name": "huge:405b", "size": 10**15},
+            {"name": "embed:1b", "size": 10**9, "capabilities": ["embedding"]},
+        ]
+
+        def answer(self, asked: Any) -> Reply:
+            return reply_json({"models": self.stock}) if asked.path == "/api/tags" else super().answer(asked)
+
+    with Stocked() as server:
+        server.models = [entry["name"] for entry in server.stock]
+        with pytest.raises(ModelMissing, match=r"has no model 'c'") as caught:
             await profiled(server, model="c")
-        assert "a:1b, b:7b" in caught.value.hint
-        with pytest.raises(UsageError, match=f"has no model '{DEFAULT_MODEL}'"):
+        assert caught.value.choices == ("big:7b", "small:1b")
+        assert "--model NAME: big:7b, small:1b." in caught.value.hint
+        with pytest.raises(ModelMissing, match=f"has no model '{DEFAULT_MODEL}'") as caught:
             await profiled(server, model=None)
-        server.models = []
-        with pytest.raises(UsageError) as caught:
+        assert f"ollama create {DEFAULT_MODEL} -f Modelfile" in caught.value.hint
+        server.stock[:] = server.stock[2:3]
+        with pytest.raises(ModelMissing, match="fit") as caught:
+            await profiled(server, model=None)
+        server.stock[:] = []
+        with pytest.raises(ModelMissing) as caught:
             await profiled(server, model=None)
         assert "ollama pull" in caught.value.hint
 
