@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from agent.backends.base import Progress
 from agent.config import Settings
+from agent.errors import ModelMissing
 from agent.mcp.servers import check_workspace
 from agent.mcp.toolbox import ServerStatus, Toolbox
 from agent.mcp.trust import is_trusted, remember
@@ -72,13 +73,33 @@ class Opening:
 
     async def _open(self, stack: AsyncExitStack) -> Runtime:
         asker = Asker(self._page, self._settings.workspace)
-        opening = open_runtime(
-            self._settings, self.report, self._page.warning, approve=asker.approve, strict=False, watch=self._watch
-        )
-        self.runtime = await stack.enter_async_context(opening)
+        try:
+            self.runtime = await self._opened(stack, asker)
+        except ModelMissing as error:
+            self._settings = self._settings.model_copy(update={"model": await self._offer(error)})
+            self.runtime = await self._opened(stack, asker)
         asker.know([tool.name for tool in self.runtime.tools if (tool.metadata or {}).get("builtin")])
         self.introduce()
         return self.runtime
+
+    async def _opened(self, stack: AsyncExitStack, asker: Asker) -> Runtime:
+        opening = open_runtime(
+            self._settings, self.report, self._page.warning, approve=asker.approve, strict=False, watch=self._watch
+        )
+        return await stack.enter_async_context(opening)
+
+    async def _offer(self, error: ModelMissing) -> str:
+        """Return a model that stands in for the missing one, if the user takes it; raises `error` if not."""
+        if not error.choices:
+            raise error
+        self._page.note(f"{error.message} It has {', '.join(error.choices)}.")
+        question = f"Use {error.choices[0]}? [y]es, [n]o, or the name of another"
+        answer = (await self._page.screen.ask(self._page.renderer.wrap(question, self._page.width, "")) or "").strip()
+        if answer in error.choices:
+            return answer
+        if answer.lower() not in {"y", "yes"}:
+            raise error
+        return error.choices[0]
 
     def introduce(self) -> None:
         """Say who answers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,15 @@ from tests.servers.http import Asked, LoopbackServer, Reply, reply_json
 
 DATA = Path(__file__).parents[1] / "data" / "ollama"
 MODEL = "qwen2.5-coder:1.5b"
+
+
+_COUNT = "as many as it reads"
+"""Stands in a reply's last line until the server knows the request."""
+
+
+def read_tokens(body: dict[str, Any]) -> int:
+    """Return how many tokens the server says it read: one for each word, with a template's around them."""
+    return 172 + sum(len((message.get("content") or "").split()) for message in body["messages"])
 
 
 @cache
@@ -34,6 +44,7 @@ def said(
 ) -> Reply:
     """Return a streamed reply in the form of the recorded ones, for texts that no recording has."""
     *_, first, last = (json.loads(line) for line in recorded("calls_stream_real").lines)
+    last["prompt_eval_count"] = _COUNT
     lines = [{**first, "message": {"role": "assistant", "content": "", "thinking": piece}} for piece in thinking]
     lines += [{**first, "message": {"role": "assistant", "content": piece}} for piece in pieces]
     for index, (name, arguments) in enumerate(calls):
@@ -85,7 +96,9 @@ class Ollama(LoopbackServer):
             return self._rendered(body)
         if body.get("stream") is False:
             return recorded(self.probe)
-        return self.replies.pop(0)
+        reply = self.replies.pop(0)
+        lines = [line.replace(json.dumps(_COUNT), str(read_tokens(body))) for line in reply.lines]
+        return replace(reply, lines=lines)
 
     def _rendered(self, body: dict[str, Any]) -> Reply:
         """Return the prompt: the recorded one where tools are in it, else one in the form of the recorded ones."""

@@ -260,7 +260,8 @@ class OpenAIDoor(LoopbackServer):
 
 
 async def test_ollamas_openai_door_streams_whole_replies_and_names_what_it_lacks() -> None:
-    profile = await profiled_by_hand()
+    with Ollama() as other:
+        profile = await profiled(other, react=True)
     with OpenAIDoor() as server:
         async with wire.client(server.url, 10) as http:
             model = openai_chat_model(http, f"{server.url}/v1", None, profile, Settings())

@@ -1,0 +1,35 @@
+"""A session whose model the server does not have."""
+
+import pytest
+
+from tests.cli.support import Place
+from tests.cli.terminal import CTRL_D, Terminal
+from tests.servers.ollama import Ollama, said
+
+pytestmark = pytest.mark.timeout(300)  # each starts programs, on whatever machine
+
+
+def test_a_model_that_is_there_is_offered_in_place_of_the_missing_one(place: Place) -> None:
+    with Ollama(said(['{"reason": "so", "response": "Hello."}'])) as server:
+        server.models = ["first:7b", "second:1b"]
+        with Terminal(place, "--backend", "ollama", "--ollama-url", server.url) as terminal:
+            terminal.expect("has no model 'a2ia-qwen'. It has")
+            terminal.expect("first:7b, second:1b.")
+            terminal.expect("Use first:7b? [y]es, [n]o")
+            terminal.enter("second:1b")
+            terminal.expect("second:1b on ollama")
+            terminal.enter("hi")
+            terminal.expect("Hello.")
+            terminal.type(CTRL_D)
+            assert terminal.leave() == 0
+
+
+def test_a_no_to_the_offer_ends_the_session_with_what_was_missing(place: Place) -> None:
+    with Ollama() as server:
+        server.models = ["first:7b", "second:1b"]
+        with Terminal(place, "--backend", "ollama", "--ollama-url", server.url) as terminal:
+            terminal.expect("Use first:7b? [y]es, [n]o")
+            terminal.enter("n")
+            terminal.expect("error: The ollama server")
+            assert terminal.leave() == 2
+    assert "Traceback" not in terminal.raw
