@@ -12,6 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from agent.backends.base import Backend, KeepsPrefix, ModelProfile
 from agent.config import Settings
 from agent.policy import may_rerun, needs_approval
+from agent.react.form import form_for
 from agent.react.model import ReActChatModel
 from agent.react.prompt import render
 from graphs.builder import Graph, Models, build_graph
@@ -72,4 +73,5 @@ async def prepare(backend: Backend, profile: ModelProfile, tools: Sequence[BaseT
     """Have the server know what every ReAct thread with `tools` begins with. Raises `ModelServerError`."""
     if isinstance(backend, KeepsPrefix):
         functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
-        await backend.keep_prefix(render([], functions, system_role=profile.system_role))
+        form = form_for(profile.constraint)
+        await backend.keep_prefix(render([], functions, form=form, system_role=profile.system_role))

@@ -104,3 +104,8 @@ JSON = Form(
     reader=JsonStepStream,
     constraint=step_schema,
 )
+
+
+def form_for(constraint: str | None) -> Form:
+    """Return the form for a server that holds replies to a constraint of this kind (`ModelProfile.constraint`)."""
+    return JSON if constraint == "json_schema" else TEXT

@@ -18,7 +18,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.backends.base import ConstraintKind
-from agent.react.form import JSON, TEXT, Form, Reader
+from agent.react.form import Form, Reader, form_for
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
 from agent.transcript import Transcript
@@ -52,7 +52,7 @@ class ReActChatModel(BaseChatModel):
     @property
     def form(self) -> Form:
         """The form of a step."""
-        return JSON if self.kind == "json_schema" else TEXT
+        return form_for(self.kind)
 
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], **kwargs: Any
