@@ -1,4 +1,4 @@
-"""`a2ia-cli`: parse, then hand over to the headless run, the interactive session or `models`."""
+"""`a2ia-cli`: parse, then hand over to the headless run, the interactive session or a command."""
 
 import signal
 import sys
@@ -32,6 +32,10 @@ def _run(arguments: list[str], backend: str | None) -> int:
         from cli.models import run_models
 
         return run_models(given.action, getattr(given, "model", None))
+    if arguments[:1] == ["vllm"]:
+        return _vllm(arguments[1:])
+    if arguments[:1] == ["doctor"]:
+        return _doctor(arguments[1:])
     top = parser()
     flags = vars(top.parse_args(arguments))
     prompt, output = flags.pop("prompt"), flags.pop("output")
@@ -49,6 +53,25 @@ def _run(arguments: list[str], backend: str | None) -> int:
     from cli.headless import run_headless
 
     return run_headless(prompt, output or "text", flags)
+
+
+def _vllm(arguments: list[str]) -> int:
+    from cli.vllm_options import split_extra, vllm_parser
+
+    own, extra = split_extra(arguments)
+    given = vllm_parser().parse_args(own)
+    from cli.vllm import run_vllm
+
+    return run_vllm(given, extra)
+
+
+def _doctor(arguments: list[str]) -> int:
+    from cli.vllm_options import doctor_parser
+
+    flags = vars(doctor_parser().parse_args(arguments))
+    from cli.doctor import run_doctor
+
+    return run_doctor(flags, as_json=flags.pop("json"))
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

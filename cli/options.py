@@ -16,22 +16,25 @@ commands:
   a2ia-cli models pull [MODEL]    fetch a model's weights
   a2ia-cli models list            known models, and running servers
   a2ia-cli models stop            stop the embedded model servers, delete their saved prompts
+  a2ia-cli vllm start|stop|status|logs|lora    run vLLM as a service
+  a2ia-cli doctor                 check everything, and say how to mend it
 
 exit codes: 0 answered, 1 a bug of A2IA, 2 bad usage or configuration, 3 the model server failed,
             4 a tool call was not allowed, 5 step limit, unreadable replies or full window, 130 interrupted
 """
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence and where to look, without the whole usage."""
 
     def error(self, message: str) -> NoReturn:
+        """End the process with exit code 2."""
         self.exit(2, f"error: {message}\nSee {self.prog} --help.\n")
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of everything but `models`. An option that was not given parses as None."""
-    top = _Parser(
+    """Return the parser of everything but the commands. An option that was not given parses as None."""
+    top = Parser(
         prog="a2ia-cli",
         description="Makes a local model use MCP tools: files, git and shell of a workspace, and any MCP server.",
         epilog=_EPILOG,
@@ -83,7 +86,7 @@ def _add_tool_options(group: argparse._ArgumentGroup) -> None:
 
 def models_parser() -> argparse.ArgumentParser:
     """Return the parser of `a2ia-cli models`."""
-    top = _Parser(prog="a2ia-cli models", description="Weights and servers of the embedded model.")
+    top = Parser(prog="a2ia-cli models", description="Weights and servers of the embedded model.")
     actions = top.add_subparsers(dest="action", required=True)
     pull = actions.add_parser("pull", help="fetch a model's weights", epilog="example: a2ia-cli models pull")
     pull.add_argument("model", nargs="?", help="name of a known model; the default one if left out")
