@@ -82,7 +82,7 @@ def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-key", metavar="KEY", help="what it was started with (or A2IA_API_KEY)")
 
 
-def _add_start(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_start(actions: "argparse._SubParsersAction[Parser]") -> None:
     start = actions.add_parser(
         "start", help="start a server", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -110,7 +110,7 @@ def _add_start(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     start.add_argument("--dry-run", action="store_true", help="print the plan and the command, start nothing")
 
 
-def _add_lora(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_lora(actions: "argparse._SubParsersAction[Parser]") -> None:
     lora = actions.add_parser("lora", help="adapters of a running server")
     what = lora.add_subparsers(dest="lora", required=True)
     load = what.add_parser("load", help="load an adapter")

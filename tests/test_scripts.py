@@ -1,4 +1,4 @@
-"""The shell scripts: sound for shellcheck, and usable without a GPU up to the point where they say that there is none."""
+"""The shell scripts: sound for shellcheck; without a GPU they go as far as saying that there is none."""
 
 import os
 import shutil

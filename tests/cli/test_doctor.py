@@ -60,7 +60,7 @@ def test_a_server_that_was_asked_for_and_is_not_there_is_red(cli: Cli) -> None:
     assert "a2ia-cli vllm start" in found["backend vllm"]["mend"]
 
 
-@pytest.mark.parametrize("mode", ["exits"])
+@pytest.mark.parametrize("mode", ["dies"])
 def test_an_mcp_server_that_does_not_start_is_red(cli: Cli, place: Place, mode: str) -> None:
     code, found = checks(cli, "--mcp-config", str(place.faulty(mode)))
     assert (code, found["mcp faulty"]["state"]) == (2, "fail")

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A `vllm` that starts, fails and serves as the real one does, with the words of 0.32, on a card that `FAKE_VLLM` tells.
+"""A `vllm` that starts, fails and serves as the real one does, in the words of 0.32, on a card of `FAKE_VLLM`.
 
-`FAKE_VLLM` is a JSON file: {"window": most tokens that fit, "share": highest utilization that works, "free": GiB that are
-free of "total", "weights": whether they fit, "error": another failure, "lora": whether
-adapters may be loaded, "slow": never become ready, "deaf": ignore SIGTERM}. Each start's flags go to the file's `.argv`.
+`FAKE_VLLM` is a JSON file: {"window": most tokens that fit, "share": highest utilization that works, "free": GiB that
+are free of "total", "weights": whether they fit, "error": another failure, "lora": whether adapters may be loaded,
+"slow": never become ready, "deaf": ignore SIGTERM}. Each start's flags go to the file's `.argv`.
 """
 
 import json
@@ -45,10 +45,7 @@ def die(error: str) -> NoReturn:
     say("EngineCore failed to start.", "core.py:1136", "ERROR")
     say("Traceback (most recent call last):", "core.py:1136", "ERROR")
     say(error, "core.py:1136", "ERROR")
-    print(
-        f"(APIServer pid={os.getpid()}) RuntimeError: Engine core initialization failed. See root cause above.",
-        flush=True,
-    )
+    plain(f"(APIServer pid={os.getpid()}) RuntimeError: Engine core initialization failed. See root cause above.")
     sys.exit(1)
 
 
@@ -67,9 +64,9 @@ if CARD.get("error"):
 if CARD.get("free", 99) < CARD.get("total", 100) * share and "free" in CARD:
     want = CARD["total"] * share
     die(
-        f"ValueError: Free memory on device cuda:0 ({CARD['free']}/{CARD['total']} GiB) on startup is less than desired "
-        f"GPU memory utilization ({share}, {want:.2f} GiB). Decrease GPU memory utilization or reduce GPU memory used by "
-        "other processes."
+        f"ValueError: Free memory on device cuda:0 ({CARD['free']}/{CARD['total']} GiB) on startup is less than "
+        f"desired GPU memory utilization ({share}, {want:.2f} GiB). Decrease GPU memory utilization or reduce GPU "
+        "memory used by other processes."
     )
 say(f"Starting to load model {model}...", "gpu_model_runner.py:5040")
 if not CARD.get("weights", True):
@@ -86,7 +83,8 @@ if share > CARD.get("share", 1):
 say("Available KV cache memory: 0.47 GiB", "gpu_worker.py:760")
 if CARD.get("window") == 0:
     die(
-        "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing the engine."
+        "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when "
+        "initializing the engine."
     )
 if window > CARD.get("window", window):
     die(

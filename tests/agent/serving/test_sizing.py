@@ -125,7 +125,7 @@ def test_mixtral_8x22b_is_refused_without_an_offload_that_nobody_could_use() -> 
 
 @pytest.mark.parametrize(
     ("name", "vram", "count", "parallel"),
-    [("mixtral-awq", 24, 2, 2), ("mistral-7b-awq", 12, 4, 1), ("mixtral-8x22b", 80, 8, 8), ("qwen2.5-7b", 12, 4, 2)],
+    [("mixtral-awq", 24, 2, 2), ("mistral-7b-awq", 12, 4, 1), ("mixtral-8x22b", 80, 8, 4), ("qwen2.5-7b", 12, 4, 2)],
 )
 def test_as_few_cards_as_it_takes_share_a_model(name: str, vram: float, count: int, parallel: int) -> None:
     made = planned(name, vram, count)

@@ -58,7 +58,7 @@ async def test_a_folder_tells_its_own_size(tmp_path: Path) -> None:
 async def test_a_folder_without_a_config_is_named(tmp_path: Path, text: str | None) -> None:
     if text:
         (tmp_path / "config.json").write_text(text)
-    with pytest.raises(UsageError, match="config.json cannot be read"):
+    with pytest.raises(UsageError, match=r"config\.json cannot be read"):
         await find_model(str(tmp_path))
 
 
