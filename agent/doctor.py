@@ -9,43 +9,20 @@ import re
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any, Literal
 
-from agent.backends.base import Progress
 from agent.config import Settings, cache_dir, config_dir, state_dir
+from agent.diagnosis import Check
+from agent.doctor_backends import backend_names, look
 from agent.errors import A2IAError
-
-State = Literal["ok", "note", "fail"]
-"""`note`: absent, or less than it could be, and nothing of it is needed now."""
-
-PROFILE_SECONDS = 180.0
-"""How long a backend may take to answer its questions: Ollama loads the model for them."""
 
 MCP_SECONDS = 30.0
 """How long an MCP server may take to start."""
 
 FREE_BYTES = 2_000_000_000
 """Free disk below which the weights of the embedded model (1.1 GB) may not fit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the diagnosis."""
-
-    area: str
-    state: State
-    text: str
-    mend: str = ""
-    """What to do about it: a command where there is one."""
-    exit_code: int = 2
-    """What a failure of it ends with."""
-    facts: dict[str, Any] = field(default_factory=dict)
-    """The same for programs."""
 
 
 async def diagnose(settings: Settings, tell: Callable[[Check], None]) -> list[Check]:
@@ -61,20 +38,13 @@ async def diagnose(settings: Settings, tell: Callable[[Check], None]) -> list[Ch
     say(await asyncio.to_thread(_places, settings))
     for work in (_vllm_program, _gpus):
         say(await asyncio.to_thread(work))
-    names = await asyncio.to_thread(_backend_names)
+    names = await asyncio.to_thread(backend_names)
     if settings.backend and settings.backend not in names:
         say([Check(f"backend {settings.backend}", "fail", "is not known", f"Choose one of: {', '.join(names)}.")])
     for name in names:
-        say([await _guarded(f"backend {name}", _backend(name, settings), 3)])
+        say([await look(name, settings)])
     say(await _mcp(settings))
     return checks
-
-
-async def _guarded(area: str, work: Awaitable[Check], exit_code: int) -> Check:
-    try:
-        return await work
-    except A2IAError as error:
-        return Check(area, "fail", error.message, error.hint, exit_code)
 
 
 def _machine() -> list[Check]:
@@ -181,85 +151,6 @@ def _vllm_program() -> list[Check]:
     except A2IAError as error:
         return [Check("vllm program", "note", error.message, error.hint)]
     return [Check("vllm program", "ok", f"{words}{'; runs at ' + ', '.join(servers) if servers else ''}")]
-
-
-def _backend_names() -> list[str]:
-    from importlib.metadata import entry_points
-
-    from agent.backends.select import GROUP, SERVERS
-
-    known = {entry.name for entry in entry_points(group=GROUP)}
-    return [*SERVERS, "embedded", *sorted(known - {*SERVERS, "embedded"})]
-
-
-async def _backend(name: str, settings: Settings) -> Check:
-    """Ask one backend for what it says of itself; one that nobody asked for may be absent."""
-    from agent.backends.select import open_backend
-
-    area, asked = f"backend {name}", settings.backend == name or bool(getattr(settings, f"{name}_url", None))
-    model = settings.model if asked else None
-    chosen = settings.model_copy(update={"backend": name, "model": model})
-    backend = await asyncio.to_thread(open_backend, chosen, _quiet)
-    try:
-        if not await backend.health():
-            if name == "embedded":
-                return await asyncio.to_thread(_weights)
-            hint = f"Start it: {_STARTS.get(name, 'see its documentation')}."
-            return Check(area, "fail" if asked else "note", "does not answer", hint, 3)
-        begun = time.monotonic()
-        async with asyncio.timeout(PROFILE_SECONDS):
-            profile = await backend.profile()
-        told = await _told(name, settings)
-        text = f"{told}{profile.model}, window {profile.window:,} tokens, {_speaks(profile.native_tools)}"
-        facts = {
-            "model": profile.model,
-            "window": profile.window,
-            "native_tools": profile.native_tools,
-            "constraint": profile.constraint,
-            "evidence": profile.evidence,
-            "seconds": round(time.monotonic() - begun, 1),
-        }
-        return Check(area, "ok", f"{text}. {profile.evidence}", facts=facts)
-    except TimeoutError:
-        hint = "Restart the server, or use a smaller model."
-        return Check(area, "fail", f"did not answer its questions in {PROFILE_SECONDS:g} s", hint, 3)
-    finally:
-        await backend.aclose()
-
-
-_STARTS = {"ollama": "ollama serve", "vllm": "a2ia-cli vllm start"}
-
-
-def _quiet(step: Progress) -> None:
-    """Take a backend's progress, of which a diagnosis shows nothing."""
-
-
-def _speaks(native: bool) -> str:
-    return "its own tool calls" if native else "ReAct"
-
-
-async def _told(name: str, settings: Settings) -> str:
-    """Return the server's version and models, as far as it has an address to ask for them."""
-    if name != "vllm":
-        return ""
-    from agent.serving.monitor import Monitor
-
-    monitor = Monitor(settings.vllm_url, settings.api_key.get_secret_value() if settings.api_key else None)
-    try:
-        status = await monitor.status()
-    finally:
-        await monitor.aclose()
-    return f"vLLM {status.version}, serves {', '.join(model.name for model in status.models)}; "
-
-
-def _weights() -> Check:
-    """Say whether the embedded server could start: it is started by the first prompt."""
-    from agent.backends.weights import list_models
-
-    ready = [row.name for row in list_models() if row.complete]
-    if not ready:
-        return Check("backend embedded", "note", "its weights are not fetched yet", "a2ia-cli models pull")
-    return Check("backend embedded", "ok", f"ready to start: {', '.join(ready)}", facts={"models": ready})
 
 
 async def _mcp(settings: Settings) -> list[Check]:

@@ -135,7 +135,7 @@ _REFUSES_TOOLS = re.compile(r"does not support tools|--enable-auto-tool-choice|-
 _NO_MODEL = re.compile(r"model .* (not found|does not exist)", re.I)
 _START = {
     "ollama": "Start it with `ollama serve`, or say where it is with --ollama-url URL.",
-    "vllm": "Start it with `vllm serve MODEL`, or say where it is with --vllm-url URL.",
+    "vllm": "Start it with `a2ia-cli vllm start` (or `vllm serve MODEL`), or say where it is with --vllm-url URL.",
 }
 _KEY = {"ollama": "Give it as OLLAMA_API_KEY.", "vllm": "Give it with --api-key KEY, or as A2IA_API_KEY."}
 _REACT = "Run it with --react, which does without the server's reading of calls."

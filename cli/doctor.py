@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import load_settings
-from agent.doctor import Check, diagnose
+from agent.diagnosis import Check
+from agent.doctor import diagnose
 from cli.display import Display, failure_of
 from cli.paint import detect
 from cli.streams import OutputLost, prepare_streams, write

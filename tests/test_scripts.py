@@ -36,6 +36,13 @@ def test_setup_names_a_python_that_is_not_there() -> None:
     assert (done.returncode, "no-such-python" in done.stderr) == (2, True)
 
 
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has NVIDIA's tools")
+def test_start_says_that_there_is_no_gpu(tmp_path: Path) -> None:
+    done = run("./vllm_start.sh", A2IA_VLLM_VENV=str(tmp_path / "venv"))
+    assert done.returncode == 2
+    assert "There is no NVIDIA GPU here" in done.stderr
+
+
 def test_start_has_the_first_documentations_settings() -> None:
     done = run("./vllm_start.sh", "--vram", "48", "--dry-run")
     assert done.returncode == 0, done.stderr

@@ -96,9 +96,8 @@ class StartLog:
         for form, stage in _STAGES:
             if form.search(line) and _order(stage) > _order(self.stage):
                 self.stage, self._detail = stage, ""
-        if found := _SHARDS.search(line):
-            self._detail = f": {found[2]} of {found[3]} files"
-            self.stage = "loading" if _order(self.stage) <= _order("loading") else self.stage
+        if (found := _SHARDS.search(line)) and _order(self.stage) <= _order("loading"):
+            self.stage, self._detail = "loading", f": {found[2]} of {found[3]} files"
         elif found := _GRAPHS.search(line):
             self.stage, self._detail = "compiling", f": CUDA graph {found[1]} of {found[2]}"
 

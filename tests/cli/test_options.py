@@ -163,13 +163,24 @@ def test_pulling_an_unknown_model_is_exit_2(cli: Cli) -> None:
 def test_version_and_help_answer(cli: Cli) -> None:
     version = cli("--version")
     assert (version.code, version.out.split()[0]) == (0, "a2ia")
-    for args in (["--help"], ["models", "--help"]):
+    for args in (["--help"], ["models", "--help"], ["vllm", "--help"], ["doctor", "--help"]):
         done = cli(*args)
         assert done.code == 0
         assert done.out.startswith("usage: a2ia-cli")
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--bogus"], ["models", "--help"]])
+HELPS = [
+    ["--help"],
+    ["--bogus"],
+    ["models", "--help"],
+    ["vllm", "--help"],
+    ["vllm", "start", "--help"],
+    ["vllm", "start", "--vram", "much"],
+    ["doctor", "--help"],
+]
+
+
+@pytest.mark.parametrize("args", HELPS)
 def test_help_and_a_wrong_flag_import_nothing_heavy(args: list[str]) -> None:
     code = (
         "import json, sys\nfrom cli.main import main\n"

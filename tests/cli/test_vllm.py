@@ -238,11 +238,26 @@ def test_a_server_outlives_the_terminal_that_started_it(machine: Machine, place:
     options = ("--model", "mistral-7b-awq", "--vram", "12", "--port", str(machine.port))
     assert place.run("vllm", "start", *options).code == 0
     assert machine.ask("status", "--interval", "0.05").code == 0
+    watch = place.start("vllm", "status", "--watch", "--interval", "0.05", "--port", str(machine.port))
+    for _ in range(2):
+        line_with(watch.stdout, "healthy, vLLM 0.32.0")
+    watch.send_signal(signal.SIGINT)
+    assert watch.wait(20) == 130
     follow = place.start("vllm", "logs", "--follow", "--port", str(machine.port))
     line_with(follow.stdout, "Application startup complete")
     follow.send_signal(signal.SIGINT)
     assert follow.wait(20) == 130
     assert machine.ask("stop").out == "stopped 1 vLLM server(s)\n"
+
+
+def test_a_download_is_shown_by_what_has_arrived(machine: Machine, place: Place) -> None:
+    folder = place.root / "hf" / "hub" / "models--Qwen--Qwen2.5-0.5B-Instruct"
+    machine.card(downloads=str(folder))
+    place.env |= {**machine.env, "HF_HOME": str(place.root / "hf")}
+    done = place.run("vllm", "start", "--model", "qwen2.5-0.5b", "--vram", "12", "--port", str(machine.port))
+    assert done.code == 0, done.err
+    assert f"Downloading to {folder}: 0% of 988 MB" in done.err
+    assert machine.ask("stop").code == 0
 
 
 def test_a_port_that_is_taken_is_said_before_anything_is_started(machine: Machine) -> None:

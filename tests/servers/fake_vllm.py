@@ -3,7 +3,8 @@
 
 `FAKE_VLLM` is a JSON file: {"window": most tokens that fit, "share": highest utilization that works, "free": GiB that
 are free of "total", "weights": whether they fit, "error": another failure, "lora": whether adapters may be loaded,
-"slow": never become ready, "deaf": ignore SIGTERM}. Each start's flags go to the file's `.argv`.
+"slow": never become ready, "deaf": ignore SIGTERM, "downloads": the folder to fill first}. Each start's flags go to the
+file's `.argv`.
 """
 
 import json
@@ -71,6 +72,14 @@ if CARD.get("free", 99) < CARD.get("total", 100) * share and "free" in CARD:
 say(f"Starting to load model {model}...", "gpu_model_runner.py:5040")
 if not CARD.get("weights", True):
     die(OUT)
+if CARD.get("downloads"):
+    part = Path(CARD["downloads"], "blobs", "abc.incomplete")
+    part.parent.mkdir(parents=True)
+    for size in (1, 2, 3):
+        part.write_bytes(b"x" * 1_000_000 * size)
+        time.sleep(0.3)
+    part.rename(part.with_suffix(""))
+    say("Time spent downloading weights for it: 0.900000 seconds", "weight_utils.py:533")
 sys.stderr.write("\rLoading safetensors checkpoint shards:   0% Completed | 0/2 [00:00<?, ?it/s]\n")
 sys.stderr.write("\rLoading safetensors checkpoint shards: 100% Completed | 2/2 [00:03<00:00,  1.69s/it]\n")
 if CARD.get("slow"):
