@@ -17,9 +17,9 @@ OUT = (
 )
 CACHE = (
     "ERROR 07-11 06:23:05 [core.py:390] ValueError: To serve at least one request with the models's max seq len "
-    "(118000), (6.30 GiB KV cache is needed, which is larger than the available KV cache memory (6.11 GiB). Based on the "
-    "available memory, the estimated maximum model length is 114432. Try increasing `gpu_memory_utilization` or decreasing "
-    "`max_model_len` when initializing the engine."
+    "(118000), (6.30 GiB KV cache is needed, which is larger than the available KV cache memory (6.11 GiB). Based on "
+    "the available memory, the estimated maximum model length is 114432. Try increasing `gpu_memory_utilization` or "
+    "decreasing `max_model_len` when initializing the engine."
 )
 OLD_CACHE = (
     "ERROR 03-25 21:32:48 engine.py:387] The model's max seq len (131072) is larger than the maximum number of tokens "
