@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from agent.backends.address import is_loopback
-from agent.errors import A2IAError
+from agent.errors import A2IAError, ModelServerError
 from agent.serving.gpu import detect
 from agent.serving.launch import PORT
 from agent.serving.monitor import Monitor, Status
+from agent.serving.record import Place
+from agent.serving.server import starting
 from agent.serving.sizing import Card
 from cli.streams import printable, write
 from cli.vllm import api_key, moves
@@ -56,7 +58,19 @@ async def _look(monitor: Monitor) -> tuple[Status | None, A2IAError | None]:
     try:
         return await monitor.status(), None
     except A2IAError as error:
-        return None, error
+        return None, await asyncio.to_thread(_while_it_starts, monitor.url) or error
+
+
+def _while_it_starts(url: str) -> A2IAError | None:
+    """Return what to say of a server of ours that does not answer yet."""
+    port = url.rpartition(":")[2]
+    progress = starting(Place(int(port))) if is_loopback(url) and port.isdecimal() else ""
+    if not progress:
+        return None
+    return ModelServerError(
+        f"The vLLM server at port {port} is still starting: {progress}.",
+        f"Follow it: a2ia-cli vllm logs --follow --port {port}",
+    )
 
 
 def _as_json(url: str, status: Status | None, problem: A2IAError | None, cards: tuple[Card, ...]) -> dict[str, Any]:

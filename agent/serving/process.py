@@ -19,8 +19,8 @@ from agent.backends.embedded_lock import POLL_SECONDS
 from agent.backends.embedded_record import Process
 from agent.errors import UsageError
 
-STOP_SECONDS = 30.0
-"""How long vLLM may take to end when asked politely; its engine needs some ten seconds on a CPU."""
+STOP_SECONDS = 10.0
+"""How long vLLM may take to end when asked politely; some five seconds on a CPU; it has nothing to lose."""
 
 KILL_SECONDS = 2.0
 """How long it may take to go once it was killed."""

@@ -73,7 +73,7 @@ class Starter:
     async def _try(self, place: Place, launch: Launch) -> tuple[Failure, Started | None]:
         begun = time.time()
         command = self.program.command(launch)
-        child = await asyncio.to_thread(spawn, command, place.log, self.program.bin)
+        child = spawn(command, place.log, self.program.bin)  # at once: a cancel must not come before the record
         process = Process(child.pid, born(child.pid))
         window = launch.max_model_len if isinstance(launch.max_model_len, int) else 0
         record = Record(
@@ -159,11 +159,22 @@ async def _free_port(place: Place) -> None:
 
 
 async def stop(place: Place) -> bool:
-    """End the server at a port; say whether there was one."""
-    async with locked(place.lock):
-        record = await asyncio.to_thread(read, place)
-        alive = record is not None and record.process.alive()
-        if record is not None and alive:
-            await end(record.process)
+    """End the server at a port, also one that is still starting; say whether there was one."""
+    record = await asyncio.to_thread(read, place)
+    if record is None or not record.process.alive():
+        return False
+    await end(record.process)
+    if await asyncio.to_thread(read, place) == record:
         place.record.unlink(missing_ok=True)
-        return alive
+    return True
+
+
+def starting(place: Place) -> str:
+    """Return how far a start at this port is, for people; nothing if none is under way."""
+    record = read(place)
+    if record is None or not record.process.alive():
+        return ""
+    log = StartLog()
+    for line in Tail(place.log).lines():
+        log.feed(line)
+    return "" if log.ready else log.progress.text

@@ -233,6 +233,19 @@ def test_ctrl_c_during_a_start_ends_vllm(machine: Machine, place: Place, deaf: b
     assert "vLLM was stopped" in (process.stderr.read() if process.stderr else "")
 
 
+def test_a_start_under_way_is_told_and_can_be_stopped(machine: Machine, place: Place) -> None:
+    machine.card(slow=True)
+    place.env |= machine.env
+    options = ("--model", "mistral-7b-awq", "--vram", "12", "--port", str(machine.port))
+    process = place.start("vllm", "start", *options)
+    line_with(process.stderr, "Loading the weights: 2 of 2 files")
+    status = machine.ask("status")
+    assert (status.code, "still starting: Loading the weights: 2 of 2 files" in status.err) == (3, True)
+    assert machine.ask("stop").out == "stopped 1 vLLM server(s)\n"
+    assert process.wait(20) == 3
+    assert machine.processes() == []
+
+
 def test_a_server_outlives_the_terminal_that_started_it(machine: Machine, place: Place) -> None:
     place.env |= machine.env
     options = ("--model", "mistral-7b-awq", "--vram", "12", "--port", str(machine.port))
