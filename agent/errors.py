@@ -120,7 +120,9 @@ _OVERFLOW_WORDS = re.compile(
 )
 _OVERFLOW_NUMBERS = (
     re.compile(r"\((?P<prompt>\d+) tokens\).{0,60}?\((?P<window>\d+) tokens\)", re.S),  # llama.cpp, Ollama
-    re.compile(r"length is (?P<window>\d+) tokens.*?(prompt contains( at least)?|resulted in) (?P<prompt>\d+)", re.S),
+    re.compile(
+        r"length is (?P<window>\d+) tokens.*?(prompt contains( at least)?|resulted in) (?P<prompt>\d+)\b(?! char)", re.S
+    ),
     re.compile(r"length is (?P<window>\d+) tokens.*?\((?P<prompt>\d+) in the messages", re.S),  # vLLM, of old
 )
 

@@ -2,18 +2,32 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.tools import tool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from agent.backends.base import ModelProfile
+from agent.backends.base import CountsTokens, ModelProfile
 from agent.backends.vllm import VLLMBackend, create
 from agent.config import Settings
 from agent.errors import A2IAError, ContextOverflow, ModelServerError, UsageError, map_model_error
+from agent.react.model import ReActChatModel
 from tests.servers.http import Reply, reply_json
-from tests.servers.vllm import MODEL, NO_TOOL_PARSER, OLD_OVERFLOW, OVERFLOW, VLLM, card, refusal, said
+from tests.servers.vllm import (
+    CHARACTERS_OVERFLOW,
+    LONG_OVERFLOW,
+    MODEL,
+    NO_TOOL_PARSER,
+    OLD_OVERFLOW,
+    OVERFLOW,
+    VLLM,
+    card,
+    refusal,
+    said,
+)
 
 
 @tool
@@ -93,8 +107,79 @@ async def test_only_a_call_that_came_back_makes_a_model_native() -> None:
 
 async def test_a_server_that_ignores_the_grammar_is_not_trusted_with_one() -> None:
     with VLLM() as server:
-        server.grammars = False
+        server.grammars = server.schemas = False
         assert (await profiled(server)).constraint is None
+
+
+async def test_a_server_whose_grammars_are_others_is_held_by_a_schema() -> None:
+    with VLLM() as server:
+        server.grammars = False
+        async with opened(server) as backend:
+            assert (await backend.profile()).constraint == "json_schema"
+            assert backend.constrain('{"type": "object"}') == {
+                "extra_body": {"structured_outputs": {"json": {"type": "object"}}}
+            }
+
+
+async def test_a_template_that_leaves_tools_out_rules_native_calls_out_unasked() -> None:
+    with VLLM() as server:
+        server.calls_tools, server.tools_in_prompt = True, False
+        profile = await profiled(server)
+        assert not any("tools" in body for body in server.posted("/v1/chat/completions"))
+    assert not profile.native_tools
+    assert profile.evidence == "The chat template takes no tools: the prompt has 2 tokens with and without one."
+
+
+async def test_evidence_is_kept_until_the_server_starts_anew_or_its_template_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with VLLM() as server:
+
+        async def asked() -> int:
+            before = len(server.posted("/v1/chat/completions"))
+            await profiled(server)
+            return len(server.posted("/v1/chat/completions")) - before
+
+        server.started = 1.5e9
+        first = await profiled(server)
+        assert await asked() == 0
+        assert await profiled(server) == first
+        server.started += 60
+        assert await asked() == 2
+        server.tools_in_prompt = False
+        assert await asked() == 1
+        server.started = 0
+        assert await asked() == await asked() == 1
+
+
+async def test_a_model_that_thinks_gets_room_for_it_before_it_is_judged() -> None:
+    with VLLM() as server:
+        server.thought, server.calls_tools = "The user wants the file.", True
+        profile = await profiled(server)
+    assert (profile.reasoning, profile.native_tools, profile.constraint) == (True, True, "lark")
+
+
+async def test_thoughts_stream_and_go_back_with_the_history() -> None:
+    with VLLM(said(["Tues", "day"], thoughts=["It is ", "Tuesday."]), said(["Yes"])) as server:
+        server.thought = "So."
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile())
+            reply = await model.ainvoke([HumanMessage("When?")])
+            await model.ainvoke([HumanMessage("When?"), reply, HumanMessage("Sure?")])
+        sent = server.posted("/v1/chat/completions")[-1]["messages"]
+    assert (reply.text, reply.additional_kwargs["reasoning_content"]) == ("Tuesday", "It is Tuesday.")
+    assert [message.get("reasoning") for message in sent] == [None, "It is Tuesday.", None]
+
+
+async def test_a_thought_of_the_models_own_is_shown_in_react_too() -> None:
+    with VLLM(said(["Thought: Easy.\nFinal Answer: 4"], thoughts=["Two and two."])) as server:
+        server.thought = "So."
+        async with opened(server) as backend:
+            inner = backend.chat_model(await backend.profile())
+            reply = await ReActChatModel(inner=inner).ainvoke([HumanMessage("2 + 2?")])
+    assert reply.text == "4"
+    assert reply.additional_kwargs["reasoning_content"] == "Two and two.\nEasy."
 
 
 async def test_a_template_that_refuses_the_system_role_is_noticed() -> None:
@@ -102,6 +187,65 @@ async def test_a_template_that_refuses_the_system_role_is_noticed() -> None:
         assert (await profiled(server)).system_role is True
         server.system_role = False
         assert (await profiled(server)).system_role is False
+        server.tokenizes = False
+        assert (await profiled(server)).system_role is False
+        server.system_role = True
+        assert (await profiled(server)).system_role is True
+
+
+async def test_a_template_that_moves_the_system_text_to_the_end_gets_none() -> None:
+    """Mistral v0.3's does, and no longer prompt would begin with a shorter one."""
+    with VLLM() as server:
+        server.appends = False
+        assert (await profiled(server)).system_role is False
+
+
+@pytest.mark.parametrize(
+    ("metrics", "details", "other", "cached"),
+    [(True, None, 0, 640), (True, 640, 0, 640), (False, 640, 0, 640), (False, None, 0, None), (True, None, 50, None)],
+    ids=["counters", "both", "usage", "neither", "counters that others moved too"],
+)
+async def test_cached_tokens_are_told_where_they_can_be_known(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    metrics: bool,
+    details: int | None,
+    other: int,
+    cached: int | None,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with VLLM(said(["ok"], cached=details)) as server:
+        server.started, server.cached = float(metrics), 640
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile())
+            async for chunk in model.astream([HumanMessage("go")]):
+                server.queries += other if chunk.text else 0
+                if isinstance(chunk, AIMessageChunk) and chunk.usage_metadata:
+                    found = chunk.usage_metadata.get("input_token_details", {}).get("cache_read")
+    assert found == cached
+
+
+async def test_a_prompt_is_counted_by_the_server_tools_included() -> None:
+    with VLLM() as server:
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile())
+            assert isinstance(model, CountsTokens)
+            plain = await model.prompt_tokens([HumanMessage("one two three")])
+            tools = [convert_to_openai_tool(read_file)]
+            assert (plain, await model.prompt_tokens([HumanMessage("one two three")], tools) > plain) == (4, True)
+            react = ReActChatModel(inner=model)
+            rendered = " ".join(message.text for message in react.prompt([HumanMessage("hi")], tools))
+            assert await react.prompt_tokens([HumanMessage("hi")], tools) > len(rendered.split())
+
+
+async def test_an_older_server_that_refuses_the_usual_reply_is_asked_for_a_shorter_one() -> None:
+    with VLLM(refusal(OVERFLOW), said(["ok"]), refusal(OVERFLOW)) as server:
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile())
+            assert (await model.ainvoke([HumanMessage("word " * 3499)])).text == "ok"
+            assert server.posted("/v1/chat/completions")[-1]["max_completion_tokens"] == 4096 - 3500
+            with pytest.raises(ContextOverflow, match=r"\(4001 tokens into 4096\)"):
+                await model.ainvoke([HumanMessage("word " * 4000)])
 
 
 async def test_a_reply_streams_with_its_usage() -> None:
@@ -177,8 +321,6 @@ async def test_a_model_that_is_not_served_is_answered_with_those_that_are() -> N
 @pytest.mark.parametrize(
     ("reply", "kind", "sentence"),
     [
-        (refusal(OVERFLOW), ContextOverflow, r"\(3500 tokens into 4096\)"),
-        (refusal(OLD_OVERFLOW), ContextOverflow, r"\(4000 tokens into 4096\)"),
         (refusal(NO_TOOL_PARSER), UsageError, "takes no native tool calls: .*--enable-auto-tool-choice"),
         (refusal("The model `x` does not exist.", 404, "NotFoundError"), UsageError, "no such model: The model `x`"),
         (refusal("bad grammar"), ModelServerError, r"refused the request \(HTTP 400\): bad grammar"),
@@ -196,6 +338,25 @@ async def test_what_goes_wrong_is_said_by_name(reply: Reply, kind: type[A2IAErro
         await replied(reply)
     assert type(caught.value) is kind
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        (OVERFLOW, " (3500 tokens into 4096)"),
+        (OLD_OVERFLOW, " (4000 tokens into 4096)"),
+        (LONG_OVERFLOW, " (4097 tokens into 4096)"),
+        (CHARACTERS_OVERFLOW, ""),
+    ],
+)
+async def test_every_wording_of_an_overflow_is_one(text: str, sizes: str) -> None:
+    with VLLM(refusal(text)) as server:
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile())
+            server.tokenizes = False
+            with pytest.raises(ContextOverflow) as caught:
+                await model.ainvoke([HumanMessage("go")])
+    assert caught.value.message == f"The conversation no longer fits the model's window{sizes}."
 
 
 async def test_a_reply_that_the_token_limit_cut_says_so() -> None:

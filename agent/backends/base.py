@@ -92,5 +92,17 @@ class KeepsPrefix(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A chat model whose server tells how long a prompt is before it is sent."""
+
+    async def prompt_tokens(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]] = ()) -> int:
+        """Return the tokens that this request's prompt will have, `tools` (OpenAI form) included.
+
+        Raises an `A2IAError` if the server does not tell.
+        """
+        ...
+
+
 BackendFactory = Callable[["Settings", Report], Backend]
 """What an entry point of the group `a2ia.backends` names."""

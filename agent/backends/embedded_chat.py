@@ -5,12 +5,17 @@ Importing this costs over a second (langchain_openai), so `agent.backends.embedd
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import httpx
+from langchain_core.messages import BaseMessage
 from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
+from pydantic import PrivateAttr, SecretStr
 
 from agent.backends.direct import direct
 from agent.backends.embedded_server import Address, EmbeddedServer
+from agent.backends.wire import ask
 from agent.config import Settings
 
 PLACEHOLDER = "http://embedded.invalid"
@@ -60,9 +65,23 @@ def client(server: EmbeddedServer, timeout: float) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=ServerTransport(server), base_url=PLACEHOLDER, trust_env=False, timeout=timeout)
 
 
-def chat_model(http: httpx.AsyncClient, model: str, settings: Settings) -> ChatOpenAI:
+class EmbeddedChat(ChatOpenAI):
+    """`ChatOpenAI` that counts tokens as llama.cpp does."""
+
+    _http: httpx.AsyncClient = PrivateAttr()
+
+    async def prompt_tokens(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]] = ()) -> int:
+        """Return how long the prompt of this request is, as the server counts it. Raises an `A2IAError`."""
+        payload = self._get_request_payload(messages, **({"tools": list(tools)} if tools else {}))
+        body = {key: payload[key] for key in ("messages", "tools") if key in payload}
+        prompt = (await ask(self._http.post("/apply-template", json=body), "embedded"))["prompt"]
+        read = {"content": prompt, "add_special": True, "parse_special": True}
+        return len((await ask(self._http.post("/tokenize", json=read), "embedded"))["tokens"])
+
+
+def chat_model(http: httpx.AsyncClient, model: str, settings: Settings) -> EmbeddedChat:
     """Return the chat model on `http`; it retries nothing by itself. Async only: there is no synchronous client."""
-    chat = ChatOpenAI(
+    made = EmbeddedChat(
         model=model,
         base_url=f"{PLACEHOLDER}/v1",
         api_key=SecretStr("set-by-the-transport"),
@@ -76,4 +95,5 @@ def chat_model(http: httpx.AsyncClient, model: str, settings: Settings) -> ChatO
         max_retries=0,
         use_responses_api=False,
     )
-    return direct(chat)
+    made._http = http
+    return direct(made)

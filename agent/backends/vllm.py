@@ -10,9 +10,10 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from agent.backends import probe, wire
+from agent.backends import evidence, probe, vllm_metrics, wire
 from agent.backends.address import public, server_url
 from agent.backends.base import ConstraintKind, ModelProfile, Report
+from agent.backends.vllm_questions import Questions, field
 from agent.config import Settings
 from agent.errors import ModelServerError, UsageError
 
@@ -26,9 +27,6 @@ PORT = 8000
 
 WINDOW = 4096
 """Tokens assumed for a server that does not tell its window as vLLM does: what a 12 GB card holds of Mixtral."""
-
-_CANARY = "zqx"
-"""A word that no model says unasked."""
 
 
 def create(settings: Settings, report: Report) -> VLLMBackend:
@@ -47,6 +45,7 @@ class VLLMBackend:
         self._root = url.removesuffix("/v1")
         self._key = settings.api_key.get_secret_value() if settings.api_key else None
         self._http = wire.client(self._root, settings.timeout, self._key)
+        self._kind: ConstraintKind | None = None
 
     async def profile(self) -> ModelProfile:
         """Find the model and ask it, all questions at once. Raises `UsageError`, `ModelServerError`."""
@@ -56,12 +55,23 @@ class VLLMBackend:
 
     async def _ask_all(self) -> ModelProfile:
         model, window = await self._find()
-        tools, constraint, system_role = await asyncio.gather(
-            self._calls_tools(model), self._constraint(model), self._takes_system_role(model)
+        asked = Questions(self._http, model)
+        template, numbers = await asyncio.gather(asked.template(), vllm_metrics.read(self._http))
+        ask_tools = self._settings.react is None and template.takes_tools
+        started = vllm_metrics.started(numbers)
+        place, state = f"{self._root} {model}", f"{started} {template.digest}"
+        known = await asyncio.to_thread(evidence.recall, place, state) if started and template.digest else {}
+        seen = await _complete(asked, known, ask_tools=ask_tools)
+        if started and template.digest and seen != known:
+            await asyncio.to_thread(evidence.keep, place, state, seen)
+        native, said = probe.decided(self._settings.react) or (False, template.tools)
+        if ask_tools:
+            native, said = seen["tools"][0], f"{template.tools} {seen['tools'][1]}"
+        self._kind = seen["constraint"]
+        _log.debug("%s: %s Constraint: %s. System role: %s.", model, said, self._kind, template.system_role)
+        return ModelProfile(
+            model, window, native, said, self._kind, system_role=template.system_role, reasoning=seen["thinks"]
         )
-        native, evidence = tools
-        _log.debug("%s: %s", model, evidence)
-        return ModelProfile(model, window, native, evidence, constraint=constraint, system_role=system_role)
 
     def chat_model(self, profile: ModelProfile) -> BaseChatModel:
         """Return a streaming chat model that reports usage, with cached tokens where vLLM counts them."""
@@ -70,8 +80,11 @@ class VLLMBackend:
         return vllm_chat.chat_model(self._http, f"{self._root}/v1", self._key, profile, self._settings)
 
     def constrain(self, constraint: str) -> dict[str, Any]:
-        """Return the arguments that hold a reply to a Lark grammar, whose first line is `%llguidance {}`."""
-        return {"extra_body": _grammar(constraint)}
+        """Return the arguments that hold a reply to `constraint`, of the kind that `profile` found.
+
+        A Lark grammar's first line is `%llguidance {}`.
+        """
+        return {"extra_body": field(self._kind, constraint)}
 
     async def health(self) -> bool:
         """Say whether an OpenAI door answers at the address."""
@@ -97,38 +110,18 @@ class VLLMBackend:
         base = served.get(str(card.get("parent")), {})
         return model, int(card.get("max_model_len") or base.get("max_model_len") or WINDOW)
 
-    async def _calls_tools(self, model: str) -> tuple[bool, str]:
-        """Ask with one tool; a server that was started without a tool parser refuses, which is a no."""
-        if answer := probe.decided(self._settings.react):
-            return answer
-        body = {"tools": [probe.TOOL], "tool_choice": "auto", "max_tokens": probe.TOKENS}
-        reply = await self._chat(model, probe.MESSAGES, body)
-        if isinstance(reply, str):
-            return False, f"Asked with one tool, vLLM refused {reply}"
-        return probe.verdict(reply)
 
-    async def _constraint(self, model: str) -> ConstraintKind | None:
-        """Have the model say a word that it says under a grammar only: a field that vLLM does not know is ignored."""
-        grammar = f'%llguidance {{}}\nstart: "{_CANARY}"\n'
-        reply = await self._chat(model, probe.MESSAGES, {**_grammar(grammar), "max_tokens": 2 * len(_CANARY)})
-        return "lark" if isinstance(reply, dict) and reply.get("content") == _CANARY else None
+async def _complete(asked: Questions, known: dict[str, Any], *, ask_tools: bool) -> dict[str, Any]:
+    """Return what is known of the model with what was not yet asked, all questions at once."""
 
-    async def _takes_system_role(self, model: str) -> bool:
-        """Have the chat template write a system message; Mixtral's and Mistral v0.2's refuse."""
-        messages = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]
-        body = {"model": model, "messages": messages}
-        return (await wire.tell(self._http.post("/tokenize", json=body), self.name)).is_success
+    async def tools() -> dict[str, Any]:
+        return {"tools": list(await asked.calls_tools())} if ask_tools and "tools" not in known else {}
 
-    async def _chat(self, model: str, messages: list[dict[str, str]], more: dict[str, Any]) -> dict[str, Any] | str:
-        """Return the message of a short reply, or the refusal as text."""
-        body = {"model": model, "messages": messages, "temperature": 0, **more}
-        response = await wire.tell(self._http.post("/v1/chat/completions", json=body), self.name)
-        if not response.is_success:
-            return f"(HTTP {response.status_code}): {response.text[:200]}"
-        message: dict[str, Any] = wire.parsed(response, self.name)["choices"][0]["message"]
-        return message
+    async def constraint() -> dict[str, Any]:
+        if "constraint" in known:
+            return {}
+        found = await asked.constraint()
+        return {"constraint": found.kind, "thinks": found.thinks}
 
-
-def _grammar(text: str) -> dict[str, Any]:
-    """Return vLLM's field for a grammar; `guided_grammar` of before 0.12 is ignored without a word by later ones."""
-    return {"structured_outputs": {"grammar": text}}
+    first, second = await asyncio.gather(tools(), constraint())
+    return {**known, **first, **second}

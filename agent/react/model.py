@@ -17,7 +17,8 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from agent.backends.base import ConstraintKind
+from agent.backends.base import ConstraintKind, CountsTokens
+from agent.errors import UsageError
 from agent.react.form import Form, Reader, form_for
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
@@ -66,6 +67,12 @@ class ReActChatModel(BaseChatModel):
     def prompt(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[BaseMessage]:
         """Return exactly the messages that the inner model is sent for `messages` and `tools` (OpenAI form)."""
         return render(messages, _functions(tools), form=self.form, system_role=self.system_role)
+
+    async def prompt_tokens(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]] = ()) -> int:
+        """Return the length of that prompt as the inner model's server counts it. Raises an `A2IAError`."""
+        if not isinstance(self.inner, CountsTokens):
+            raise UsageError(f"{type(self.inner).__name__} does not count tokens.", "Use a backend that does.")
+        return await self.inner.prompt_tokens(self.prompt(messages, tools))
 
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]

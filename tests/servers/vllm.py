@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 from tests.servers.http import Asked, LoopbackServer, Reply, reply_json
 
 MODEL = "mistralai/Mixtral-8x7B-Instruct-v0.1"
-USAGE = {"prompt_tokens": 900, "total_tokens": 912, "completion_tokens": 12, "prompt_tokens_details": None}
+USAGE: dict[str, Any] = {
+    "prompt_tokens": 900,
+    "total_tokens": 912,
+    "completion_tokens": 12,
+    "prompt_tokens_details": None,
+}
 
 NO_TOOL_PARSER = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
 OVERFLOW = (
     "This model's maximum context length is 4096 tokens. However, you requested 1024 output tokens and your prompt "
     "contains at least 3500 input tokens, for a total of at least 4524 tokens. Please reduce the length."
+)
+LONG_OVERFLOW = (
+    "This model's maximum context length is 4096 tokens. However, your prompt contains at least 4097 input tokens, "
+    "which exceeds this limit even without any output tokens. Please reduce the length of the input prompt."
+)
+CHARACTERS_OVERFLOW = (
+    "This model's maximum context length is 4096 tokens. However, your prompt contains 900000 characters (more than "
+    "524288 characters, which is the upper bound for 4096 input tokens). Please reduce the length of the input prompt."
 )
 OLD_OVERFLOW = (
     "This model's maximum context length is 4096 tokens. However, you requested 5024 tokens (4000 in the messages, "
@@ -44,12 +58,16 @@ def said(
     finish: str | None = "stop",
     error: str | None = None,
     cut: bool = False,
+    thoughts: list[str] | None = None,
+    cached: int | None = None,
 ) -> Reply:
-    """Return a streamed reply: the role, pieces of text, calls in fragments, how it ended, the usage.
+    """Return a streamed reply: the role, thoughts, pieces of text, calls in fragments, how it ended, the usage.
 
     Without `finish` the stream just ends; with `error` vLLM says so inside the stream.
     """
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces)]
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    deltas += [{"reasoning": thought} for thought in thoughts or []] + [{"content": piece} for piece in pieces]
+    details = None if cached is None else {"cached_tokens": cached}
     for index, (name, arguments) in enumerate(calls or []):
         identity = {"id": f"chatcmpl-tool-{index}", "type": "function", "index": index}
         deltas.append({"tool_calls": [{**identity, "function": {"name": name}}]})
@@ -64,7 +82,9 @@ def said(
     if finish:
         end = {**choice, "delta": {"content": ""}, "finish_reason": "tool_calls" if calls else finish}
         lines += _event({**base, "choices": [{**end, "stop_reason": None}]})
-        lines += _event({**base, "choices": [], "usage": USAGE}) + _event("[DONE]")
+        lines += _event({**base, "choices": [], "usage": {**USAGE, "prompt_tokens_details": details}}) + _event(
+            "[DONE]"
+        )
     return Reply(kind="text/event-stream; charset=utf-8", lines=lines, cut=cut)
 
 
@@ -80,25 +100,60 @@ class VLLM(LoopbackServer):
         """Whether it was started with the flags for tool calls."""
         self.calls_tools = False
         self.grammars = True
+        """Whether it knows `structured_outputs`, and a Lark text in it."""
+        self.schemas = True
         self.system_role = True
+        self.tools_in_prompt = True
+        """Whether the chat template writes tools into the prompt."""
+        self.appends = True
+        """Whether a longer conversation begins with the prompt of a shorter one."""
+        self.tokenizes = True
+        self.thought = ""
+        """What the model thinks before each reply; it needs more than 64 tokens for it."""
+        self.started = 0.0
+        """When the process started, as `/metrics` says; 0: there are no metrics."""
+        self.queries, self.hits = 0, 0
+        """The prefix cache's counters, in tokens."""
+        self.cached = 0
+        """How much of each prompt comes from the cache."""
 
     def answer(self, asked: Asked) -> Reply:
         if self.key and asked.path.startswith("/v1") and asked.headers.get("authorization") != f"Bearer {self.key}":
             return reply_json({"error": "Unauthorized"}, 401)
         if asked.path == "/v1/models":
             return reply_json({"object": "list", "data": self.cards})
-        if asked.path == "/tokenize":
+        if asked.path == "/tokenize" and self.tokenizes:
             return self._tokenize(asked.body)
+        if asked.path == "/metrics" and self.started:
+            return self._metrics()
         if asked.path != "/v1/chat/completions":
             return reply_json({"detail": "Not Found"}, 404)
+        if self._refused(asked.body["messages"]):
+            return refusal("Conversation roles must alternate user/assistant/user/assistant/...")
         if asked.body.get("stream"):
+            self.queries, self.hits = self.queries + USAGE["prompt_tokens"], self.hits + self.cached
             return self.replies.pop(0)
         return self._whole(asked.body)
 
+    def _refused(self, messages: list[dict[str, Any]]) -> bool:
+        return not self.system_role and any(message["role"] == "system" for message in messages)
+
     def _tokenize(self, body: dict[str, Any]) -> Reply:
-        if not self.system_role and any(message["role"] == "system" for message in body["messages"]):
+        """Count words: as good a tokenizer as another."""
+        messages = body["messages"]
+        if self._refused(messages):
             return refusal("Conversation roles must alternate user/assistant/user/assistant/...")
-        return reply_json({"count": 3, "max_model_len": 4096, "tokens": [1, 2, 3]})
+        first = messages if self.appends else messages[::-1]
+        words = [word for message in first for word in (message["role"], *str(message["content"]).split())]
+        words += json.dumps(body["tools"]).split() if self.tools_in_prompt and "tools" in body else []
+        tokens = [zlib.crc32(word.encode()) for word in words]
+        return reply_json({"count": len(tokens), "max_model_len": 4096, "tokens": tokens})
+
+    def _metrics(self) -> Reply:
+        lines = ["# TYPE vllm:prefix_cache_queries_total counter", f"process_start_time_seconds {self.started}"]
+        for name, value in (("queries", self.queries), ("hits", self.hits)):
+            lines.append(f'vllm:prefix_cache_{name}_total{{engine="0",model_name="{MODEL}"}} {value:.1f}')
+        return Reply(kind="text/plain; version=0.0.4", lines=lines)
 
     def _whole(self, body: dict[str, Any]) -> Reply:
         message: dict[str, Any] = {"role": "assistant", "content": '```json\n{"name": "read_file"}\n```'}
@@ -108,7 +163,13 @@ class VLLM(LoopbackServer):
             function = {"name": "read_file", "arguments": '{"path": "notes.txt"}'}
             call = {"id": "chatcmpl-tool-9", "type": "function", "function": function}
             message = {"role": "assistant", "content": None, "tool_calls": [call]}
-        if self.grammars and "structured_outputs" in body:
-            message["content"] = json.loads(body["structured_outputs"]["grammar"].partition("start: ")[2])
+        constraint = body.get("structured_outputs", {})
+        if self.grammars and "grammar" in constraint:
+            message["content"] = json.loads(constraint["grammar"].partition("start: ")[2])
+        if self.schemas and "json" in constraint:
+            message["content"] = json.dumps(constraint["json"]["enum"][0])
+        if self.thought:
+            done = body["max_tokens"] > 64
+            message = {**(message if done else {"role": "assistant", "content": None}), "reasoning": self.thought}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop", "stop_reason": None}
         return reply_json({"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": USAGE})

@@ -1,0 +1,71 @@
+"""What vLLM counts of itself: `/metrics`, read as sums over engines."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+
+import httpx
+
+from agent.backends.wire import HEALTH_SECONDS
+
+_SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{.*\})? (\S+)$", re.M)
+
+
+async def read(http: httpx.AsyncClient) -> Mapping[str, float]:
+    """Return the server's numbers by name, summed over labels, names without `_total`; empty if it tells none.
+
+    vLLM's documents name counters without the `_total` that its Prometheus client adds.
+    """
+    try:
+        response = (await http.get("/metrics", timeout=HEALTH_SECONDS)).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return {}
+    sums: dict[str, float] = defaultdict(float)
+    for name, value in _SAMPLE.findall(response.text):
+        try:
+            sums[name.removesuffix("_total")] += float(value)
+        except ValueError:
+            continue
+    return sums
+
+
+def started(numbers: Mapping[str, float]) -> str | None:
+    """Return what tells one start of the server from another; None where it does not say.
+
+    A server with several API processes has no `process_start_time_seconds`, but each counter says when it was made.
+    """
+    found = numbers.get("process_start_time_seconds") or numbers.get("vllm:prefix_cache_queries_created")
+    return str(found) if found else None
+
+
+class CacheMeter:
+    """Tells how many tokens of a prompt came from the prefix cache, where the reply's own usage does not say.
+
+    vLLM fills `prompt_tokens_details` only if it was started with `--enable-prompt-tokens-details`. Else its counters
+    tell it, if between two readings they grew by this prompt alone.
+    """
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._before: Mapping[str, float] = {}
+        self._needed = True
+
+    async def begin(self) -> None:
+        """Read the counters before a request."""
+        if self._needed:
+            self._before = await read(self._http)
+
+    async def cached(self, prompt_tokens: int, told: int | None) -> int | None:
+        """Return the cached tokens of the prompt just answered; `told` is what its usage says."""
+        if told is not None:
+            self._needed = False
+            return told
+        if not self._needed:
+            return 0  # older versions leave the count out where it is 0
+        before, after = self._before, await read(self._http)
+        queries, hits = "vllm:prefix_cache_queries", "vllm:prefix_cache_hits"
+        if not before or queries not in after or after[queries] - before.get(queries, 0) != prompt_tokens:
+            return None
+        return int(after.get(hits, 0) - before.get(hits, 0))
