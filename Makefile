@@ -6,7 +6,7 @@ ARGS ?=
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test check format bench lock clean
+.PHONY: help install run dev test test-vllm check format bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,10 @@ check: install ## lint, format check, strict types
 test: check ## all checks and all tests, a short run of the real model included
 	$(BIN)/a2ia-cli models pull && $(BIN)/a2ia-cli models pull qwen2.5-coder-0.5b || echo "WARNING: no weights to be had; the tests of the real model are SKIPPED"
 	$(BIN)/pytest $(ARGS)
+
+test-vllm: install ## A2IA on a real vLLM on this CPU: built once (2 GB, minutes), started, tested, stopped
+	$(BIN)/python -m tests.real_vllm.build
+	A2IA_REAL_VLLM=1 $(BIN)/pytest tests/real_vllm -m vllm -s $(ARGS)
 
 format: install ## rewrite the code in the house's form
 	$(BIN)/ruff check --fix .
