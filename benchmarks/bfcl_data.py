@@ -1,6 +1,6 @@
-"""BFCL v4's cases, from the data files of the PyPI package `bfcl-eval`, and their functions as an MCP server.
+"""BFCL v4's cases, from the PyPI package `bfcl-eval`, and their functions as an MCP server.
 
-Only the wheel's data files are kept; the package and its dependencies are not installed.
+The wheel is unpacked into the user's cache; neither it nor its many dependencies are installed.
 """
 
 import json
@@ -18,12 +18,11 @@ from typing import Any
 from mcp.server import Server
 from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, TextContent, Tool
 
-from agent.config import cache_dir
+from agent.places import cache_dir
 
 VERSION = "2026.3.23"
-CATEGORIES = ("simple_python", "multiple", "irrelevance")
-_UNANSWERED = ("irrelevance",)
-"""Categories without possible answers: right is no call."""
+CATEGORIES = ("simple_python", "multiple", "irrelevance", "live_simple", "live_multiple", "live_irrelevance")
+"""In irrelevance and live_irrelevance there are no possible answers: right is no call."""
 
 _TYPES = {"dict": "object", "float": "number", "tuple": "array"}
 
@@ -39,9 +38,9 @@ class Case:
     answer: Mapping[str, Mapping[str, Any]] | None
 
 
-def data_folder() -> Path:
-    """Return the folder with the data files, fetched once into the user's cache."""
-    folder = cache_dir() / "bench" / f"bfcl-eval-{VERSION}"
+def package_folder() -> Path:
+    """Return the folder that holds the package `bfcl_eval`, fetched once into the user's cache."""
+    folder = cache_dir() / "bench" / f"bfcl_eval-{VERSION}"
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -51,37 +50,50 @@ def data_folder() -> Path:
         if subprocess.run(pip, check=False).returncode:
             sys.exit(f"pip could not download bfcl-eval {VERSION}. Check the network and try again.")
         wheel = next(Path(work).glob("bfcl_eval-*.whl"))
-        out = Path(work, "data")
-        out.mkdir()
+        out = Path(work, "package")
         with zipfile.ZipFile(wheel) as packed:
-            for category in CATEGORIES:
-                name = f"BFCL_v4_{category}.json"
-                (out / f"{category}.jsonl").write_bytes(packed.read(f"bfcl_eval/data/{name}"))
-                if category not in _UNANSWERED:
-                    answers = packed.read(f"bfcl_eval/data/possible_answer/{name}")
-                    (out / f"{category}.answers.jsonl").write_bytes(answers)
+            packed.extractall(out)
         out.rename(folder)
     return folder
 
 
+def data_lines(name: str) -> list[dict[str, Any]]:
+    """Return the rows of one of the package's data files, named as below `bfcl_eval/data`; none if there is no file."""
+    path = package_folder() / "bfcl_eval" / "data" / name
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def category_rows(
+    category: str, n: int, seed: int, offset: int | None
+) -> tuple[list[dict[str, Any]], dict[str, list[Any]]]:
+    """Return `n` rows of a category, and the right answers of all of them by id (none where no call is right).
+
+    The rows are those from `offset` on where it is given, else a sample that depends on `seed` alone.
+    """
+    rows = data_lines(f"BFCL_v4_{category}.json")
+    known = {row["id"]: row["ground_truth"] for row in data_lines(f"possible_answer/BFCL_v4_{category}.json")}
+    if offset is None:
+        return random.Random(f"{seed} {category}").sample(rows, min(n, len(rows))), known
+    return rows[offset : offset + n], known
+
+
 def load_cases(category: str, n: int, seed: int, offset: int | None) -> list[Case]:
     """Return `n` cases: those from `offset` on where it is given, else a sample that depends on `seed` alone."""
-    folder = data_folder()
-    rows = _lines(folder / f"{category}.jsonl")
-    answers = folder / f"{category}.answers.jsonl"
-    known = {row["id"]: row["ground_truth"][0] for row in _lines(answers)} if answers.exists() else {}
-    if offset is None:
-        rows = random.Random(f"{seed} {category}").sample(rows, min(n, len(rows)))
-    else:
-        rows = rows[offset : offset + n]
+    rows, known = category_rows(category, n, seed, offset)
     return [
-        Case(row["id"], category, row["question"][0][-1]["content"], row["function"], known.get(row["id"]))
+        Case(row["id"], category, one_prompt(row["question"][0]), row["function"], known.get(row["id"], [None])[0])
         for row in rows
     ]
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def one_prompt(messages: Sequence[Mapping[str, str]]) -> str:
+    """Return a case's messages as one request, every way's only message: a system text goes before it in brackets.
+
+    One live case in a hundred holds earlier replies; there each message is named by its role.
+    """
+    if any(message["role"] == "assistant" for message in messages):
+        return "\n".join(f"{message['role'].capitalize()}: {message['content']}" for message in messages)
+    return "\n".join(f"[{m['content']}]" if m["role"] == "system" else m["content"] for m in messages)
 
 
 def plain_name(name: str) -> str:
@@ -104,19 +116,23 @@ def json_schema(bfcl: Mapping[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def case_server(case: Case, calls: list[tuple[str, dict[str, Any]]]) -> Server[Any]:
-    """Return an MCP server that offers the case's functions, notes each call in `calls`, and answers `ok`."""
-    tools = [
+def mcp_tools(functions: Sequence[Mapping[str, Any]]) -> list[Tool]:
+    """Return BFCL's functions as MCP tools."""
+    return [
         Tool(
             name=plain_name(function["name"]),
             description=function["description"],
             input_schema=json_schema(function["parameters"]),
         )
-        for function in case.functions
+        for function in functions
     ]
 
+
+def case_server(case: Case, calls: list[tuple[str, dict[str, Any]]]) -> Server[Any]:
+    """Return an MCP server that offers the case's functions, notes each call in `calls`, and answers `ok`."""
+
     async def list_tools(context: Any, params: Any) -> ListToolsResult:
-        return ListToolsResult(tools=tools)
+        return ListToolsResult(tools=mcp_tools(case.functions))
 
     async def call_tool(context: Any, params: CallToolRequestParams) -> CallToolResult:
         calls.append((params.name, dict(params.arguments or {})))

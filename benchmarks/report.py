@@ -1,5 +1,6 @@
 """What every benchmark prints: the machine, progress with ETA, and a few figures."""
 
+import importlib
 import json
 import math
 import os
@@ -24,6 +25,14 @@ def cli_program() -> str:
             f"{program} is missing. Install the project into this interpreter: {sys.executable} -m pip install -e ."
         )
     return str(program)
+
+
+def needed(module: str) -> Any:
+    """Import a module of the extra `bench`."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        sys.exit(f"This needs {error.name}. Install it: {sys.executable} -m pip install -e '.[bench]'")
 
 
 def command_line() -> str:
