@@ -72,7 +72,8 @@ class EmbeddedChat(ChatOpenAI):
 
     async def prompt_tokens(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]] = ()) -> int:
         """Return how long the prompt of this request is, as the server counts it. Raises an `A2IAError`."""
-        payload = self._get_request_payload(messages, **({"tools": list(tools)} if tools else {}))
+        more: dict[str, Any] = {"tools": list(tools)} if tools else {}
+        payload = self._get_request_payload(messages, **more)
         body = {key: payload[key] for key in ("messages", "tools") if key in payload}
         prompt = (await ask(self._http.post("/apply-template", json=body), "embedded"))["prompt"]
         read = {"content": prompt, "add_special": True, "parse_special": True}
