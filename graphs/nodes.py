@@ -26,7 +26,7 @@ from langgraph.types import interrupt
 
 from agent.context import cut_text, shorten_observations
 from agent.errors import ContextOverflow, ToolCallUnreadable, map_model_error
-from agent.react.model import REACT_ERROR, ReActChatModel
+from agent.react.model import REACT_ERROR, ReActChatModel, is_cut
 from agent.react.prompt import REACT_TEXT
 from agent.transcript import Transcript
 from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls, told_to_conclude
@@ -154,7 +154,7 @@ def _without_cut_calls(reply: AIMessage) -> AIMessage:
     why = str(reply.additional_kwargs.get(REACT_ERROR) or "The call could not be read.")
     bad = [InvalidToolCall(**{**call, "error": call["error"] or why}) for call in reply.invalid_tool_calls]
     good = list(reply.tool_calls)
-    if reply.response_metadata.get("finish_reason", reply.response_metadata.get("done_reason")) == "length":
+    if is_cut(reply.response_metadata):
         cut = "Your reply was cut off at the token limit, so nothing was run. Reply again, much shorter."
         names = [(call["name"], call["id"]) for call in (*good, *bad)] or [("", f"call_{reply.id}")]
         good, bad = [], [_invalid(name, identity, cut) for name, identity in names]

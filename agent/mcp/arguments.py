@@ -10,7 +10,8 @@ from jsonschema.validators import Draft202012Validator, validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from agent.mcp.tolerant import INVALID_SCHEMA
+INVALID_SCHEMA: dict[str, Any] = {"type": "object", "$comment": "a2ia: the server's own schema is invalid"}
+"""Stands where a tool's own input schema cannot be used."""
 
 _MAX_SIGNATURE = 400
 _OPEN_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}

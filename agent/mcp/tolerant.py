@@ -9,8 +9,7 @@ from mcp_types import JSONRPCResponse
 from mcp_types.methods import validate_server_result
 from pydantic import ValidationError
 
-INVALID_SCHEMA: dict[str, Any] = {"type": "object", "$comment": "a2ia: the server's own schema is invalid"}
-"""Stands where a tool's own input schema cannot be used."""
+from agent.mcp.arguments import INVALID_SCHEMA
 
 
 def mend(item: SessionMessage | Exception) -> SessionMessage | Exception:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from agent.react.grammar import step_grammar
 from agent.react.json_reader import JsonStepStream, is_json_step
 from agent.react.json_step import step_schema
-from agent.react.parser import Answer, Call, Delta, Step, StepStream
+from agent.react.parser import Answer, Call, Delta, Step, StepStream, Tools
 
 
 class Reader(Protocol):
@@ -41,7 +41,8 @@ class Form:
     """Writes a step as the model should have."""
     owns: Callable[[str], bool]
     """Says whether a kept text is in this form; a thread may have changed its server."""
-    reader: Callable[[], Reader]
+    reader: Callable[[Tools], Reader]
+    """Gives a reader of one reply to a request with these tools (OpenAI form)."""
     constraint: Callable[[Sequence[Mapping[str, Any]]], str]
     """Gives the constraint for a step over these tools (OpenAI function specs)."""
 

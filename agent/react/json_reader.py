@@ -7,10 +7,11 @@ ignores the constraint may let through, is read as lines of text.
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from agent.react.json_step import ANSWER, INPUT, THOUGHT, TOOL
-from agent.react.parser import Answer, Call, Delta, Malformed, Step, StepStream
+from agent.react.parser import Answer, Call, Delta, Malformed, Step, StepStream, Tools, parse
 
 _FENCE = r"\s*(?:```(?:json)?\s*)?"
 _OPENING = re.compile(_FENCE + r"\{")
@@ -32,8 +33,9 @@ def is_json_step(text: str) -> bool:
 class JsonStepStream:
     """Reads a step as it arrives. Joined, the deltas are exactly the thought and the answer of the final step."""
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Tools = ()) -> None:
         self.text = ""
+        self._tools = tools
         self._fields: _Fields | None = None
         self._lines: StepStream | None = None
         self._begin = 0
@@ -57,13 +59,17 @@ class JsonStepStream:
         """Return the step and what of it had not been certain before."""
         if self._fields is None:
             deltas = [] if self._lines else self._as_lines()
-            step, last = self._lines.finish() if self._lines else StepStream().finish()
+            step, last = self._lines.finish() if self._lines else StepStream(self._tools).finish()
             return step, [*deltas, *last]
         deltas = self._new(self._fields)
-        return self._step(self._fields), deltas
+        step = self._step(self._fields)
+        if isinstance(step, Malformed) and self._tools and not self._fields.answers:
+            mended = parse(self.text, self._tools)
+            step = replace(mended, thought=step.thought) if isinstance(mended, Call) else step
+        return step, deltas
 
     def _as_lines(self) -> list[Delta]:
-        self._lines = StepStream()
+        self._lines = StepStream(self._tools)
         return self._lines.feed(self.text)
 
     def _new(self, fields: "_Fields") -> list[Delta]:

@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,12 +22,18 @@ from agent.errors import UsageError
 from agent.react.form import Form, Reader, form_for
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
+from agent.react.toolset import READ_ONLY
 from agent.transcript import Transcript
 
 _log = logging.getLogger(__name__)
 
 REACT_ERROR = "react_error"
 """Key of `additional_kwargs` that holds what was wrong with a malformed step, as the model should read it."""
+
+REACT_REPAIRS = "react_repairs"
+"""Key of `additional_kwargs` that lists what was mended to read a step; absent where it was well formed."""
+
+_CUT = "The reply was cut off at the token limit, so its call was not made. Write it shorter."
 
 
 class ReActChatModel(BaseChatModel):
@@ -62,7 +68,7 @@ class ReActChatModel(BaseChatModel):
 
         Of `tool_choice` only "none" is obeyed, and only under a constraint: the prompt stays, a call cannot be written.
         """
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
+        return self.bind(tools=[_spec(tool) for tool in tools], **kwargs)
 
     def prompt(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[BaseMessage]:
         """Return exactly the messages that the inner model is sent for `messages` and `tools` (OpenAI form)."""
@@ -110,8 +116,8 @@ class ReActChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
+        reader = _ReplyReader(self.form.reader(kwargs.get("tools", [])))
         prompt, arguments = self._request(messages, stop, kwargs)
-        reader = _ReplyReader(self.form.reader())
         for chunk in self.inner._stream(prompt, **arguments):
             for out in reader.feed(chunk):
                 if run_manager:
@@ -129,8 +135,8 @@ class ReActChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
+        reader = _ReplyReader(self.form.reader(kwargs.get("tools", [])))
         prompt, arguments = self._request(messages, stop, kwargs)
-        reader = _ReplyReader(self.form.reader())
         async for chunk in self.inner._astream(prompt, **arguments):
             for out in reader.feed(chunk):
                 if run_manager:
@@ -140,6 +146,11 @@ class ReActChatModel(BaseChatModel):
         if run_manager:
             await run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
+
+
+def _spec(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> dict[str, Any]:
+    read_only = isinstance(tool, BaseTool) and (tool.metadata or {}).get("read_only") is True
+    return convert_to_openai_tool(tool) | ({READ_ONLY: True} if read_only else {})
 
 
 def _functions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -177,12 +188,20 @@ class _ReplyReader:
     def finish(self) -> ChatGenerationChunk:
         """Return the last chunk: what was held back, the call, and everything that must be written only once."""
         step, last = self._stream.finish()
+        if isinstance(step, Call) and is_cut(self._metadata):
+            step = Malformed(step.thought, "cut_off", _CUT, step.name)
         deltas = self._apart(last)
         content = "".join(delta.text for delta in deltas if delta.kind == "answer")
         thought = "".join(delta.text for delta in deltas if delta.kind == "thought")
-        extra: dict[str, Any] = {REACT_TEXT: self._stream.text} | ({"reasoning_content": thought} if thought else {})
+        extra: dict[str, Any] = {"reasoning_content": thought} if thought else {}
+        # A mended call is shown to the model in the form that it should have had.
+        if not (isinstance(step, Call) and step.repairs):
+            extra[REACT_TEXT] = self._stream.text
         if isinstance(step, Malformed):
             extra[REACT_ERROR] = step.problem
+        if step.repairs:
+            extra[REACT_REPAIRS] = list(step.repairs)
+            _log.debug("repaired in the reply (%s):\n%s", "; ".join(step.repairs), self._stream.text)
         message = AIMessageChunk(
             content=content,
             additional_kwargs=extra,
@@ -205,6 +224,11 @@ class _ReplyReader:
             return ChatGenerationChunk(message=AIMessageChunk(content=delta.text, id=self._id))
         thought = {"reasoning_content": delta.text}
         return ChatGenerationChunk(message=AIMessageChunk(content="", additional_kwargs=thought, id=self._id))
+
+
+def is_cut(metadata: Mapping[str, Any]) -> bool:
+    """Say whether a reply ended at the token limit, by its response metadata."""
+    return bool(metadata.get("finish_reason", metadata.get("done_reason")) == "length")
 
 
 def _calls(step: Step, text: str) -> list[Any]:

@@ -1,55 +1,100 @@
 """Reads one ReAct step from text: a call, an answer, or a named error. Total: no text makes it raise.
 
-`parse` reads a whole reply; `StepStream` reads one as it arrives and ends with the same step for every chunking.
+`parse` reads a whole reply; `StepStream` reads one as it arrives and ends with the same step for every chunking. Both
+read strictly first. Only what is then no good step of the thread's tools goes to the tolerant reader, which is imported
+when it is first needed; the step says what was repaired.
 """
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-MalformedCode = Literal["empty", "missing_action", "missing_input", "bad_json", "not_an_object"]
+from agent.react.labels import LABEL_CHARS, STRONG
+from agent.react.step import Answer, Call, Malformed, MalformedCode, Step
 
+if TYPE_CHECKING:
+    from agent.react.toolset import Toolset
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The model wants `name` called with `args`."""
+__all__ = ["Answer", "Call", "Delta", "Malformed", "MalformedCode", "Step", "StepStream", "parse"]
 
-    thought: str
-    name: str
-    args: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The model ends the turn with `text`."""
-
-    thought: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """A reply that is neither; `problem` names one mistake and what is expected, written for the model."""
-
-    thought: str
-    code: MalformedCode
-    problem: str
-    name: str = ""
-
-
-Step = Call | Answer | Malformed
+Tools = Sequence[Mapping[str, Any]]
+"""Tools in OpenAI form."""
 
 _OBSERVATION = re.compile(r"(?:\A|\n)[ \t]*Observation\b")
 _MARKER = re.compile(r"^[ \t]*(Action|Final Answer)[ \t]*:[ \t]*", re.M)
 _INPUT = re.compile(r"^[ \t]*Action Input[ \t]*:[ \t]*", re.M)
 _THOUGHT = re.compile(r"\A\s*Thought[ \t]*:[ \t]*")
+_HELD = re.compile(r"```|<[|｜/\w]|\{|\[[\[{A-Z'\"`]")
+"""What may begin a call: a thought is shown up to it, and nothing behind it before the step is decided."""
+_SUSPICIOUS = re.compile(rf"{_HELD.pattern}|\(|\A\s*\$[A-Z]|\b(?:I(?:'| |$)|[Ll]et|we need)")
+"""What makes an answer without a label be looked at again."""
+_TOOL_NAME = re.compile(r"[\w.-]{1,64}")
+"""What a tool can be called: a call of such a name that is unknown stays a call, which the tool node answers."""
 _MARKER_STARTS = ("action:", "finalanswer:", "observation")
 
 
-def parse(text: str) -> Step:
-    """Read a whole reply. Text behind an observation that the model invented is not read."""
-    text = text[: _end_of_step(text)]
+def parse(text: str, tools: Tools = ()) -> Step:
+    """Read a whole reply; without `tools` strictly. Text behind an observation that the model invented is not read."""
+    body = text[: _end_of_step(text)]
+    step = _strict(body)
+    if not tools:
+        return step
+    from agent.react.toolset import toolset
+
+    known = toolset(tools)
+    if _is_good(step, body, known):
+        return step
+    from agent.react import tolerant
+
+    found = tolerant.read(body if body.strip() else text, known, step)
+    if isinstance(found, Call) and isinstance(step, Call) and (found.name, found.args) == (step.name, step.args):
+        behind = ("text behind the call",) if _behind(body) else ()
+        found = replace(found, repairs=(*behind, *(note for note in found.repairs if note != "labels")))
+    if isinstance(step, Call) and isinstance(found, Malformed) and found.code == "unknown_tool":
+        found = step if _TOOL_NAME.fullmatch(step.name) else found
+    return replace(found, thought=_open_thought(body)) if _THOUGHT.match(body) else found
+
+
+def _is_good(step: Step, body: str, tools: "Toolset") -> bool:
+    """Say whether a step that was read strictly stands: a call of a known tool that fits, or an answer as ordered."""
+    marker = _MARKER.search(body)
+    if not _is_first(marker, body):
+        return False
+    if isinstance(step, Call):
+        tool = tools.by_name.get(step.name)
+        return tool is not None and not tool.check.problem(step.args) and not _behind(body)
+    if isinstance(step, Answer) and marker is not None:
+        return bool(_THOUGHT.match(body) or not body[: marker.start()].strip())
+    return isinstance(step, Answer) and not _SUSPICIOUS.search(body)
+
+
+def _behind(body: str) -> str:
+    """Return what a strictly read call has behind its arguments."""
+    given = _INPUT.search(body)
+    if given is None:
+        return ""
+    arguments = body[given.end() :].strip()
+    _, end = json.JSONDecoder(strict=False).raw_decode(arguments)
+    return arguments[end:].strip()
+
+
+def _is_first(marker: re.Match[str] | None, body: str) -> bool:
+    """Say whether nothing stands before the marker that a tolerant reader would take for a call or a label."""
+    end = marker.start() if marker else len(body)
+    return not any(found and found.start() < end for found in (STRONG.search(body), _HELD.search(body, 0, end)))
+
+
+def _open_thought(body: str) -> str:
+    """Return the thought of a step that is not well formed: it ends where anything else may begin."""
+    opening = _THOUGHT.match(body)
+    start = opening.end() if opening else 0
+    found = (pattern.search(body, start) for pattern in (_MARKER, STRONG, _HELD))
+    return body[start : min(one.start() if one else len(body) for one in found)].strip()
+
+
+def _strict(text: str) -> Step:
     marker = _MARKER.search(text)
     thought = _THOUGHT.sub("", text[: marker.start()] if marker else text).strip()
     if marker is None:
@@ -106,8 +151,9 @@ class Delta:
 class StepStream:
     """Reads a step as it arrives. Joined, the deltas are exactly the thought and the answer of the final step."""
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Tools = ()) -> None:
         self.text = ""
+        self._tools = tools
         self._shown: dict[str, int] = {"thought": 0, "answer": 0}
 
     def feed(self, text: str) -> list[Delta]:
@@ -118,8 +164,11 @@ class StepStream:
             return []
         body = self.text[: _end_of_step(self.text)]
         marker = _MARKER.search(body)
+        if self._tools and not _is_first(marker, body):
+            return self._show("thought", _open_thought(body))
         if marker is None:
-            return self._show("thought", _certain(body[thought.end() :]))
+            certain = _certain_thought if self._tools else _certain
+            return self._show("thought", certain(body[thought.end() :]))
         deltas = self._show("thought", body[thought.end() : marker.start()].strip())
         if marker[1] == "Final Answer":
             deltas += self._show("answer", _certain(body[marker.end() :]))
@@ -127,7 +176,7 @@ class StepStream:
 
     def finish(self) -> tuple[Step, list[Delta]]:
         """Return the step and what of it had not been certain before."""
-        step = parse(self.text)
+        step = parse(self.text, self._tools)
         deltas = self._show("thought", step.thought)
         if isinstance(step, Answer):
             deltas += self._show("answer", step.text)
@@ -146,3 +195,10 @@ def _certain(text: str) -> str:
     if newline and any(start.startswith(word) or word.startswith(start) for start in _MARKER_STARTS):
         text = head
     return text.strip()
+
+
+def _certain_thought(text: str) -> str:
+    """Return `text` without an end that may yet turn out to be a label in any form, or the beginning of a call."""
+    head, newline, line = text.rpartition("\n")
+    text = head if newline and len(line.strip()) < LABEL_CHARS else text
+    return text.rstrip("<[`").strip()

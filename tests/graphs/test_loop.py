@@ -119,7 +119,7 @@ async def test_a_reply_cut_off_by_the_token_limit_is_never_run(protocol: Protoco
 
 
 async def test_three_unreadable_replies_end_the_turn_with_two_different_corrections(protocol: Protocol) -> None:
-    script = [Say(malformed=("echo", "text: a")) for _ in range(3)]
+    script = [Say(malformed=("echo", "[{a")) for _ in range(3)]
     thread = Thread(protocol, script, [tool("echo", echo)])
     _, result = await collect(thread.session.run("go"))
     assert result.stop_reason == "format_errors"
@@ -132,7 +132,7 @@ async def test_three_unreadable_replies_end_the_turn_with_two_different_correcti
 
 
 async def test_a_good_reply_forgives_the_unreadable_ones_before(protocol: Protocol) -> None:
-    bad = Say(malformed=("echo", "text: a"))
+    bad = Say(malformed=("echo", "[{a"))
     script = [bad, bad, Say(calls=[("echo", {"text": "a"})]), bad, bad, Say("done")]
     _, result = await collect(Thread(protocol, script, [tool("echo", echo)]).session.run("go"))
     assert (result.stop_reason, result.answer) == ("answered", "done")

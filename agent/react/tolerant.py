@@ -1,0 +1,264 @@
+"""Reads what the strict reader cannot: every form that models have been seen to give a call or an answer.
+
+Labels come first, then calls that scanners find. What stands around a call decides how far it is believed.
+"""
+
+import re
+from dataclasses import replace
+
+from agent.react import labels
+from agent.react.clean import Cleaned, clean
+from agent.react.judge import judge, malformed_arguments
+from agent.react.labels import Part
+from agent.react.literal import Unreadable
+from agent.react.scan import (
+    Candidate,
+    first_broken,
+    is_final,
+    is_none,
+    letters,
+    object_calls,
+    python_calls,
+)
+from agent.react.shape import shape_text
+from agent.react.step import Answer, Call, Malformed, Step
+from agent.react.tagged import MARK, calls_before_objects, tagged_calls
+from agent.react.toolset import Tool, Toolset
+
+_OPENING_FENCE = re.compile(r"\A\s*`{3,}[\w-]*[ \t]*\n")
+_CLOSING_FENCE = re.compile(r"\n?[ \t]{0,8}`{3,12}[ \t]{0,8}\Z")
+_OPENERS = re.compile(r"(?:`{3,12}[\w-]*|<[^<>\n]{1,80}>|\[[A-Z_]{1,20}\]|[\s`*\[{(])*\Z")
+"""What stands before a call and belongs to its form."""
+_PLACEHOLDER = re.compile(r"\A\s*(?:\$[A-Z_]+|<[A-Z_ ]+>|\{[A-Z_ ]+\})\s*\Z")
+_LAYOUT = re.compile(
+    r"`{3,}[\w-]*|<[^<>\n]{1,80}>|\[/?[A-Z_]{2,20}\]|\b(?:return|print|await|and|or|json|python|functools|tool_code|tool_call)\b"
+    r"|^[ \t]*[\w.]{1,40}[ \t]*=(?!=)|\[[\"']\w+[\"']\]|[\W\d_]",
+    re.M,
+)
+_INTENTION = re.compile(
+    r"\b(?:I(?:'ll| will| should| need to| must| have to|'m going to| am going to| want to)|let me|let's|we need to)\b",
+    re.I,
+)
+_CALL_FORM = re.compile(r"\A[\[\s`]*[^\W\d][\w.]*\(.*\)[\]\s`,;]*\Z")
+_CALL_KEYS = re.compile(
+    r"[\"'](?:tool_calls?|tool_name|tool_input|action_input|arguments|parameters|tool_params|function_call)[\"']\s*:"
+)
+_NAME_CHARS = 400
+"""How much of an action's line is looked at for a name."""
+
+
+def read(text: str, tools: Toolset, strict: Step) -> Step:
+    """Return the step of a reply that is not well formed; `strict` is what the strict reader made of it."""
+    cleaned = clean(text)
+    body = labels.one_label_a_line(cleaned.text)
+    found = _labelled(body, tools) or _scanned(body, tools)
+    if found is None:
+        return _neither(cleaned, tools, strict)
+    thought = "\n".join(part for part in (cleaned.thought, found.thought) if part)
+    repairs = tuple(dict.fromkeys((*cleaned.repairs, *found.repairs)))
+    return replace(found, thought=thought, repairs=repairs or ("labels",))
+
+
+def _labelled(text: str, tools: Toolset) -> Step | None:
+    fenced = _OPENING_FENCE.match(text)
+    found = labels.parts(text)
+    structured = any(
+        part.kind in ("thought", "action")
+        or (part.kind == "final" and (_is_plain(part) or not text[: part.start].strip()))
+        for part in found
+    )
+    if not structured:
+        return None
+    for place, part in enumerate(found):
+        if part.kind == "action":
+            following = found[place + 1] if place + 1 < len(found) and found[place + 1].kind == "input" else None
+            step = _action(text, part, following, tools)
+        elif part.kind == "final":
+            step = _scanned(text[: part.start], tools, marked_only=True) or _final(
+                text, part, found[place + 1 :], bool(fenced)
+            )
+        else:
+            continue
+        if step is not None:
+            return replace(step, thought=step.thought or _thought_before(text, part.start))
+    return None
+
+
+def _is_plain(part: Part) -> bool:
+    return part.label.startswith("final") or not part.label.isascii()
+
+
+def _thought_before(text: str, end: int) -> str:
+    lines = _OPENING_FENCE.sub("", text[:end])
+    for part in labels.parts(lines):
+        if part.kind == "thought":
+            return f"{lines[: part.start]}{lines[part.inside :]}".strip()
+    return lines.strip()
+
+
+def _final(text: str, part: Part, later: list[Part], fenced: bool) -> Step | None:
+    end = next((other.start for other in later if other.kind == "question"), len(text))
+    answer = text[part.inside : end].strip()
+    if fenced and text[: part.inside].count("```") % 2:
+        answer = _CLOSING_FENCE.sub("", answer).strip()
+    return Answer("", answer, ("labels",)) if answer else None
+
+
+def _action(text: str, part: Part, following: Part | None, tools: Toolset) -> Step | None:
+    body = text[part.inside : part.end]
+    given = text[following.inside : following.end] if following else None
+    name, _, rest = body.strip().partition("\n")
+    name = name.strip()[:_NAME_CHARS]
+    if is_none(name) or not (name or given):
+        return None
+    if is_final(name):
+        later = text[following.inside :] if following else rest
+        return Answer("", later.strip(), ("an answer as an action",)) if later.strip() else None
+    tool = tools.exact(name) or _named(name, tools, given)
+    if tool is not None:
+        return _with_input(tool, name, rest if given is None else given)
+    inner = _scanned(body, tools) or _bracketed(name, tools)
+    if inner is not None:
+        return inner
+    tool = tools.begins(name) if given is not None else None
+    if tool is not None:
+        return _with_input(tool, name, given or "")
+    return (
+        Malformed("", "unknown_tool", tools.unknown(name), name) if part.label.startswith("action") or given else None
+    )
+
+
+def _named(name: str, tools: Toolset, given: str | None) -> Tool | None:
+    """Return the tool that a name alone means; `name(argument)` with something in the brackets is a call by itself."""
+    inside = re.search(r"[(\[{](.*)", name)
+    return None if inside and inside[1].strip(" )]}`*") and given is None else tools.meant(name)
+
+
+def _with_input(tool: Tool, name: str, given: str) -> Step:
+    notes = ("labels",) if name == tool.name else (f"{tool.name!r} written as {name!r}",)
+    if not given.strip("`* \t\n"):
+        if tool.properties:
+            below = "needs the line 'Action Input: {...}' below it"
+            problem = f"'Action: {tool.name}' {below}; it takes {tool.check.signature()}."
+            return Malformed("", "missing_input", problem, tool.name)
+        return Call("", tool.name, {}, (*notes, "no arguments"))
+    try:
+        shaped = shape_text(tool, given)
+    except Unreadable as error:
+        return malformed_arguments(tool, str(error))
+    return Call("", tool.name, shaped.args, (*notes, *shaped.repairs))
+
+
+def _bracketed(text: str, tools: Toolset) -> Step | None:
+    """Read `Tool[argument]`, the form of the ReAct paper."""
+    found = re.match(r"`?([^\[\](){}\n]+?)\s*\[(.*)\]", text)
+    tool = tools.meant(found[1]) if found else None
+    if found and is_final(found[1]):
+        return Answer("", found[2].strip(), ("an answer as an action",))
+    return _with_input(tool, found[1], found[2]) if found and tool else None
+
+
+def _scanned(text: str, tools: Toolset, *, marked_only: bool = False) -> Step | None:
+    """Return the first call that the scanners find and that counts; else the first error of one that is marked."""
+    found = [*tagged_calls(text, tools), *object_calls(text, tools), *calls_before_objects(text, tools)]
+    found = _outermost([*found, *_outside(python_calls(text[: first_broken(text)], tools), found)])
+    if not found:
+        return None
+    alone, first_mark = _alone(text, found), MARK.search(text)
+    error: Step | None = None
+    for one in found:
+        marked = one.marked or bool(first_mark and first_mark.start() <= one.start)
+        if marked_only and not marked:
+            continue
+        surely = (marked or alone) and "a broken object before it" not in one.repairs
+        step = judge(one, tools, prose=None if surely else _line(text, one))
+        if isinstance(step, Malformed):
+            error = error or step
+        elif step is not None:
+            return replace(step, thought=_prose_before(text, one.start))
+    return error
+
+
+def _outside(calls: list[Candidate], others: list[Candidate]) -> list[Candidate]:
+    return [one for one in calls if not any(other.start < one.start and one.end < other.end for other in others)]
+
+
+def _outermost(found: list[Candidate]) -> list[Candidate]:
+    """Return the candidates in the order of the text, without those that stand inside another."""
+    kept: list[Candidate] = []
+    for one in sorted(found, key=lambda one: (one.start, -one.end)):
+        if not kept or one.start >= kept[-1].end or one.start == kept[-1].start == 0 == one.end:
+            kept.append(one)
+    return kept
+
+
+def _alone(text: str, found: list[Candidate]) -> bool:
+    """Say whether the reply is nothing but calls, or prose with calls as objects at its end."""
+    pieces, at = [], 0
+    for one in found:
+        pieces.append(text[at : one.start])
+        at = max(at, one.end)
+    pieces.append(text[at:])
+    if any(letters(_LAYOUT.sub("", piece)) for piece in pieces[1:]):
+        return False
+    first = found[0]
+    is_object = text[first.start : first.start + 1] in ("{", "[")
+    begins_line = not text[: first.start].rpartition("\n")[2].strip(" \t>`*")
+    return (is_object and begins_line) or not letters(_LAYOUT.sub("", pieces[0]))
+
+
+def _line(text: str, one: Candidate) -> str:
+    """Return what stands around a candidate on its line; a sentence that begins behind it is another matter."""
+    before, after = text[: one.start].rpartition("\n")[2], text[one.end :].partition("\n")[0]
+    return before if re.match(r"\W*[A-Z]", after) else f"{before} {after}"
+
+
+def _prose_before(text: str, end: int) -> str:
+    thought = _thought_before(text, end)
+    return thought[:-120] + _OPENERS.sub("", thought[-120:])
+
+
+def _neither(cleaned: Cleaned, tools: Toolset, strict: Step) -> Step:
+    """Return the error of a reply that begins a call and holds none, else what the strict reader read."""
+    text = cleaned.text.strip()
+    if isinstance(strict, Answer) and _meant_as_call(text, tools):
+        problem = "The reply looks like a tool call but cannot be read. Write the tool's name and one JSON object."
+        return Malformed("", "unreadable_call", problem, repairs=cleaned.repairs)
+    if isinstance(strict, Answer) and _announces(text, tools):
+        problem = "The reply says that a tool will be used but does not use it. Write its Action and Action Input."
+        return Malformed(text, "missing_action", problem)
+    if isinstance(strict, Call):
+        if is_none(strict.name):
+            problem = "Write 'Final Answer: <answer>' when no tool is needed."
+            return Malformed(strict.thought, "missing_action", problem)
+        return Malformed(strict.thought, "unknown_tool", tools.unknown(strict.name), strict.name)
+    if isinstance(strict, Answer) and (cleaned.repairs or cleaned.thought):
+        if not text:
+            return Malformed(
+                cleaned.thought, "missing_action", "Write an Action with its Action Input, or a Final Answer."
+            )
+        return Answer(cleaned.thought, text, cleaned.repairs)
+    return strict
+
+
+def _announces(text: str, tools: Toolset) -> bool:
+    """Say whether the last sentence only says which tool comes next."""
+    last = re.split(r"(?<=[.!?])\s+|\n", text)[-1]
+    words = [letters(word) for word in last.split()]
+    named = any(letters(name) in words or name in last for name in tools.by_name)
+    return bool(named and _INTENTION.search(last) and not last.endswith("?"))
+
+
+def _meant_as_call(text: str, tools: Toolset) -> bool:
+    mark = MARK.search(text)
+    if (
+        _PLACEHOLDER.match(text)
+        or _CALL_FORM.match(text)
+        or (mark and not text[: mark.start()].rpartition("\n")[2].strip())
+    ):
+        return True
+    opening = _OPENING_FENCE.sub("", text).lstrip()[:2]
+    if opening[:1] not in ("{", "["):
+        return False
+    mentions = any(f'"{name}"' in text or f"'{name}'" in text for name in tools.by_name)
+    return bool(mentions or _CALL_KEYS.search(text))
