@@ -17,6 +17,7 @@ from graphs.events import (
     Event,
     Failure,
     FormatError,
+    ProtocolChanged,
     Result,
     ToolFinished,
     TurnStarted,
@@ -109,6 +110,8 @@ class _Printer:
             self.display.tool(event)
         elif isinstance(event, FormatError):
             self.display.note(f"unreadable reply: {event.message}")
+        elif isinstance(event, ProtocolChanged):
+            self.display.note(event.message)
         elif isinstance(event, AnswerDelta) and self._output == "text":
             self._streamed = True
             write(_for_reader(event.text))

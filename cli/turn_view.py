@@ -4,7 +4,16 @@ import time
 
 from cli.display import call_arguments
 from cli.page import Page
-from graphs.events import AnswerDelta, Event, FormatError, Result, ThoughtDelta, ToolFinished, ToolStarted
+from graphs.events import (
+    AnswerDelta,
+    Event,
+    FormatError,
+    ProtocolChanged,
+    Result,
+    ThoughtDelta,
+    ToolFinished,
+    ToolStarted,
+)
 
 _ENDS = {
     "step_limit": "stopped at the step limit; --max-steps N allows more",
@@ -39,6 +48,8 @@ class TurnView:
             self._screen.say(self._finished(event))
         elif isinstance(event, FormatError):
             self._page.note(f"unreadable reply, the model is told: {event.message}")
+        elif isinstance(event, ProtocolChanged):
+            self._page.note(event.message)
         elif isinstance(event, Result):
             self._end(event)
 

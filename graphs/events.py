@@ -71,6 +71,15 @@ class FormatError:
 
 
 @dataclass(frozen=True, slots=True)
+class ProtocolChanged:
+    """The thread goes on in another protocol; `message` says why."""
+
+    protocol: Protocol
+    message: str
+    type: str = "protocol_changed"
+
+
+@dataclass(frozen=True, slots=True)
 class PendingCall:
     """A call that waits for a person's yes."""
 
@@ -138,7 +147,17 @@ class Result:
     type: str = "result"
 
 
-Event = TurnStarted | ThoughtDelta | AnswerDelta | ToolStarted | ToolFinished | FormatError | ApprovalRequested | Result
+Event = (
+    TurnStarted
+    | ThoughtDelta
+    | AnswerDelta
+    | ToolStarted
+    | ToolFinished
+    | FormatError
+    | ProtocolChanged
+    | ApprovalRequested
+    | Result
+)
 
 
 _RESULT_ORDER = ["thread_id", "answer", "stop_reason", "error", "steps", "pending", "usage", "model", "backend"]

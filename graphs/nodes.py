@@ -28,11 +28,15 @@ from agent.context import cut_text, shorten_observations
 from agent.errors import ContextOverflow, ToolCallUnreadable, map_model_error
 from agent.react.model import REACT_ERROR, ReActChatModel, is_cut
 from agent.react.prompt import REACT_TEXT
+from agent.react.recover import RECOVERED
 from agent.transcript import Transcript
 from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls, told_to_conclude
 
 MAX_FAILURES = 3
 """Malformed replies in a row that end a turn: the first try and two retries, each with another correction."""
+
+MAX_RECOVERIES = 2
+"""Calls that a native model wrote as text after which its thread goes on in ReAct."""
 
 Update = dict[str, Any]
 
@@ -134,6 +138,8 @@ def model_node(
         reply = _without_cut_calls(await ask(state["messages"]))
         failures = state.get("failures", 0) + 1 if reply.invalid_tool_calls else 0
         update: Update = {"messages": [reply], "model_calls": calls + 1, "failures": failures}
+        if _recoveries([*state["messages"], reply]) >= MAX_RECOVERIES and reply.additional_kwargs.get(RECOVERED):
+            update["protocol"] = "react"
         if not reply.invalid_tool_calls:
             return update if reply.tool_calls else {**update, "stop_reason": "answered"}
         form = model.form.reminder if isinstance(model, ReActChatModel) else _NATIVE_FORM
@@ -141,6 +147,10 @@ def model_node(
         return {**update, "stop_reason": "format_errors"} if failures >= MAX_FAILURES else update
 
     return node
+
+
+def _recoveries(messages: Sequence[BaseMessage]) -> int:
+    return sum(bool(message.additional_kwargs.get(RECOVERED)) for message in messages)
 
 
 def _partial_answer(messages: Sequence[BaseMessage], calls: int) -> AIMessage:

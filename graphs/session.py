@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolCall, ToolMessage
@@ -21,6 +21,7 @@ from graphs.events import (
     Failure,
     FormatError,
     PendingCall,
+    ProtocolChanged,
     Result,
     ThoughtDelta,
     ToolFinished,
@@ -37,6 +38,9 @@ Approve = Callable[[Sequence[PendingCall]], Awaitable[Decisions]]
 
 _NO: Mapping[str, Any] = {"decision": "deny"}
 _MODEL_NODES = ("llm", "react")
+_CHANGED = (
+    "The model writes its tool calls as text; from here on it is driven with ReAct (--react does so from the start)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,10 @@ class Session:
             self._measure(reply)
         self._calls |= {call["id"] or "": call for call in reply.tool_calls}
         events: list[Event] = [FormatError(bad["error"] or "") for bad in reply.invalid_tool_calls]
+        if protocol := update.get("protocol"):
+            self.speaker = replace(self.speaker, protocol=protocol)
+            result.protocol = protocol
+            events.append(ProtocolChanged(protocol, _CHANGED))
         if stop:
             result.stop_reason = stop
             result.answer = reply.text if stop in ("answered", "step_limit") else ""

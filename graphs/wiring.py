@@ -15,6 +15,7 @@ from agent.policy import may_rerun, needs_approval
 from agent.react.form import form_for
 from agent.react.model import ReActChatModel
 from agent.react.prompt import render
+from agent.react.recover import RecoveringChatModel
 from graphs.builder import Graph, Models, build_graph
 from graphs.nodes import Opening
 from graphs.state import Protocol
@@ -58,7 +59,7 @@ def wire(
     constrain = backend.constrain if profile.constraint else None
     react = ReActChatModel(inner=chat, constrain=constrain, kind=profile.constraint, system_role=profile.system_role)
     graph = build_graph(
-        Models(chat, react, protocol, backend.name, profile.window),
+        Models(RecoveringChatModel(inner=chat), react, protocol, backend.name, profile.window),
         tools,
         needs_yes=needs_yes,
         may_rerun=rerun,

@@ -68,7 +68,7 @@ class ReActChatModel(BaseChatModel):
 
         Of `tool_choice` only "none" is obeyed, and only under a constraint: the prompt stays, a call cannot be written.
         """
-        return self.bind(tools=[_spec(tool) for tool in tools], **kwargs)
+        return self.bind(tools=[tool_spec(tool) for tool in tools], **kwargs)
 
     def prompt(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[BaseMessage]:
         """Return exactly the messages that the inner model is sent for `messages` and `tools` (OpenAI form)."""
@@ -148,7 +148,8 @@ class ReActChatModel(BaseChatModel):
         yield last
 
 
-def _spec(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> dict[str, Any]:
+def tool_spec(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> dict[str, Any]:
+    """Return a tool in OpenAI form, with a mark beside it if it changes nothing."""
     read_only = isinstance(tool, BaseTool) and (tool.metadata or {}).get("read_only") is True
     return convert_to_openai_tool(tool) | ({READ_ONLY: True} if read_only else {})
 

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-import atheris  # type: ignore[import-not-found, unused-ignore]
+import atheris
 
 with atheris.instrument_imports(include=["agent.react"]):
     from agent.react import clean, judge, labels, literal, parser, scan, shape, tagged, tolerant, toolset  # noqa: F401

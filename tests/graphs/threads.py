@@ -9,6 +9,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.react.model import ReActChatModel
+from agent.react.recover import RecoveringChatModel
 from graphs.builder import Graph, Models, build_graph
 from graphs.events import Event, Result
 from graphs.session import Approve, Session, Speaker
@@ -42,9 +43,10 @@ class Thread:
         as_json = isinstance(protocol, JsonSteps)
         written = "json" if as_json else protocol
         self.model = ScriptedModel(script=list(script), protocol="native" if bare else written)
+        native = RecoveringChatModel(inner=self.model)
         react = self.model if bare else ReActChatModel(inner=self.model, kind="json_schema" if as_json else "lark")
         self.graph: Graph = build_graph(
-            Models(self.model, react, protocol, "scripted", window),
+            Models(native, react, protocol, "scripted", window),
             tools,
             needs_yes=needs_yes,
             may_rerun=may_rerun,
