@@ -170,9 +170,10 @@ def _without_schema(tool: Tool, given: dict[str, Any], notes: list[str]) -> dict
 
 
 def _echoed(tool: Tool, name: str, schema: dict[str, Any]) -> Any:
+    own = tool.properties.get(name)
     for key in ("value", "const", "default", "title", "description"):
         said = schema.get(key)
-        known = str((tool.properties.get(name) or {}).get(key, ""))
+        known = str(own.get(key, "")) if isinstance(own, Mapping) else ""
         if said is not None and said != known and _letters(said) not in (_letters(name), ""):
             return said
     raise Unreadable(f"{name!r} is a schema; write its value")
@@ -284,7 +285,7 @@ def _is_one_of(value: Any, kinds: set[str]) -> bool:
 
 
 def _of_enum(value: Any, schema: Any, notes: list[str]) -> Any:
-    options = _listed(schema.get("enum"))
+    options = _listed(schema.get("enum")) if isinstance(schema, Mapping) else []
     if not isinstance(value, str) or not options or value in options:
         return value
     same = [option for option in options if isinstance(option, str) and _letters(option) == _letters(value)]

@@ -142,3 +142,14 @@ def test_an_answer_in_the_form_of_a_call_is_an_answer(text: str) -> None:
 @pytest.mark.timeout(10)
 def test_no_text_takes_long(text: str) -> None:
     assert parse(text, TOOLS)
+
+
+@pytest.mark.parametrize(
+    "schema", [True, {}, {"type": "array"}, {"type": ["array", "null"], "items": True}, {"anyOf": 1}]
+)
+@pytest.mark.parametrize(
+    "text", ["f(x='a')", "f('a')", "Action: f\nAction Input: {'x': {'type': 'string', 'title': 'a'}}"]
+)
+def test_a_schema_that_says_little_or_nonsense_does_not_make_the_reader_raise(text: str, schema: Any) -> None:
+    tools = [{"function": {"name": "f", "parameters": {"type": "object", "properties": {"x": schema}}}}]
+    assert parse(text, tools)
