@@ -138,8 +138,7 @@ def model_node(
         reply = _without_cut_calls(await ask(state["messages"]))
         failures = state.get("failures", 0) + 1 if reply.invalid_tool_calls else 0
         update: Update = {"messages": [reply], "model_calls": calls + 1, "failures": failures}
-        if _recoveries([*state["messages"], reply]) >= MAX_RECOVERIES and reply.additional_kwargs.get(RECOVERED):
-            update["protocol"] = "react"
+        update |= _changed_protocol(state["messages"], reply)
         if not reply.invalid_tool_calls:
             return update if reply.tool_calls else {**update, "stop_reason": "answered"}
         form = model.form.reminder if isinstance(model, ReActChatModel) else _NATIVE_FORM
@@ -149,8 +148,9 @@ def model_node(
     return node
 
 
-def _recoveries(messages: Sequence[BaseMessage]) -> int:
-    return sum(bool(message.additional_kwargs.get(RECOVERED)) for message in messages)
+def _changed_protocol(messages: Sequence[BaseMessage], reply: AIMessage) -> Update:
+    recovered = [message for message in (*messages, reply) if message.additional_kwargs.get(RECOVERED)]
+    return {"protocol": "react"} if len(recovered) >= MAX_RECOVERIES and recovered[-1] is reply else {}
 
 
 def _partial_answer(messages: Sequence[BaseMessage], calls: int) -> AIMessage:
