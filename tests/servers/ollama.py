@@ -23,6 +23,11 @@ def read_tokens(body: dict[str, Any]) -> int:
     return 172 + sum(len((message.get("content") or "").split()) for message in body["messages"])
 
 
+def counted(reply: Reply, tokens: int) -> Reply:
+    """Return the reply with the number of tokens that the server read."""
+    return replace(reply, lines=[line.replace(json.dumps(_COUNT), str(tokens)) for line in reply.lines])
+
+
 @cache
 def recordings() -> dict[str, dict[str, Any]]:
     """Return every recorded exchange by its name."""
@@ -97,8 +102,7 @@ class Ollama(LoopbackServer):
         if body.get("stream") is False:
             return recorded(self.probe)
         reply = self.replies.pop(0)
-        lines = [line.replace(json.dumps(_COUNT), str(read_tokens(body))) for line in reply.lines]
-        return replace(reply, lines=lines)
+        return counted(reply, read_tokens(body))
 
     def _rendered(self, body: dict[str, Any]) -> Reply:
         """Return the prompt: the recorded one where tools are in it, else one in the form of the recorded ones."""

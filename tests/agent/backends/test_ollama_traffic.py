@@ -20,7 +20,7 @@ from agent.errors import A2IAError, ContextOverflow, HistoryDropped, ModelServer
 from agent.react.model import ReActChatModel
 from tests.agent.backends.test_ollama import opened, profiled, reply_of
 from tests.servers.http import Asked, LoopbackServer, Reply
-from tests.servers.ollama import MODEL, Ollama, recorded, recordings
+from tests.servers.ollama import MODEL, Ollama, counted, recorded, recordings
 from tests.servers.ollama import said as say
 
 REFUSED = r"refused the request \(HTTP 400\): "
@@ -296,7 +296,7 @@ STEP = '{"reason": "I look.", "tool": "read_file", "tool_input": {"path": "notes
 @pytest.mark.parametrize("ends", ["cut", "clean"])
 async def test_a_reply_that_is_cut_at_any_byte_is_no_reply(protocol: str, ends: str) -> None:
     native = protocol == "native"
-    whole = recorded("calls_stream_real") if native else say([STEP[:20], STEP[20:60], STEP[60:]])
+    whole = recorded("calls_stream_real") if native else counted(say([STEP[:20], STEP[20:60], STEP[60:]]), 9000)
     data = "".join(f"{line}\n" for line in whole.lines).encode()
     with Ollama() as server:
         async with opened(server, react=True, timeout=10) as backend:
