@@ -179,7 +179,7 @@ async def test_a_thought_of_the_models_own_is_shown_in_react_too() -> None:
             inner = backend.chat_model(await backend.profile())
             reply = await ReActChatModel(inner=inner).ainvoke([HumanMessage("2 + 2?")])
     assert reply.text == "4"
-    assert reply.additional_kwargs["reasoning_content"] == "Two and two.\nEasy."
+    assert reply.additional_kwargs["reasoning_content"] == "Two and two.\n\nEasy."
 
 
 async def test_a_template_that_refuses_the_system_role_is_noticed() -> None:
