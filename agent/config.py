@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     """What vLLM was started with as `--api-key`."""
     react: bool | None = None
     """True: always ReAct; False: always native tool calls; None: by what the model was seen to do."""
+    judge: bool = True
+    """Whether a calibrated model is asked, before the first tool call of a thread, if the tool is needed at all."""
     workspace: Path = Path()
     """The folder that the built-in tools may read and change."""
     mcp_config: tuple[Path, ...] = ()

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from cli.options import models_parser, parser
+from cli.options import calibrate_parser, models_parser, parser
 
 INTERRUPTED = 130
 
@@ -36,6 +36,11 @@ def _run(arguments: list[str], backend: str | None) -> int:
         return _vllm(arguments[1:])
     if arguments[:1] == ["doctor"]:
         return _doctor(arguments[1:])
+    if arguments[:1] == ["calibrate"]:
+        flags = vars(calibrate_parser().parse_args(arguments[1:]))
+        from cli.calibrate import run_calibrate
+
+        return run_calibrate(flags)
     top = parser()
     flags = vars(top.parse_args(arguments))
     prompt, output = flags.pop("prompt"), flags.pop("output")

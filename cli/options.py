@@ -17,6 +17,7 @@ commands:
   a2ia-cli models list            known models, and running servers
   a2ia-cli models stop            stop the embedded model servers, delete their saved prompts
   a2ia-cli vllm start|stop|status|logs|lora    run vLLM as a service
+  a2ia-cli calibrate              learn when a model should do without tools
   a2ia-cli doctor                 check everything, and say how to mend it
 
 exit codes: 0 answered, 1 a bug of A2IA, 2 bad usage or configuration, 3 the model server failed,
@@ -50,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add_model_options(group: argparse._ArgumentGroup) -> None:
+def _add_server_options(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--backend",
         metavar="NAME",
@@ -60,9 +61,20 @@ def _add_model_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--ollama-url", metavar="URL", help="where Ollama is (default OLLAMA_HOST, or this machine)")
     group.add_argument("--vllm-url", metavar="URL", help="where vLLM is (default http://localhost:8000/v1)")
     group.add_argument("--api-key", metavar="KEY", help="what vLLM asks for")
+
+
+def _add_model_options(group: argparse._ArgumentGroup) -> None:
+    _add_server_options(group)
     react = group.add_mutually_exclusive_group()
     react.add_argument("--react", action="store_true", default=None, help="speak ReAct with the model")
     react.add_argument("--no-react", dest="react", action="store_false", help="use the model's own tool calling")
+    group.add_argument(
+        "--no-judge",
+        dest="judge",
+        action="store_false",
+        default=None,
+        help="never ask if a thread's first call is needed",
+    )
     group.add_argument("--temperature", type=float, metavar="T", help="sampling temperature (default 0)")
     group.add_argument("--seed", type=int, metavar="N", help="sampling seed")
     group.add_argument("--timeout", metavar="S", help="how long the model server may stay silent (default 10m)")
@@ -92,4 +104,12 @@ def models_parser() -> argparse.ArgumentParser:
     pull.add_argument("model", nargs="?", help="name of a known model; the default one if left out")
     actions.add_parser("list", help="known models and running servers")
     actions.add_parser("stop", help="stop the embedded model servers, delete their saved prompts")
+    return top
+
+
+def calibrate_parser() -> argparse.ArgumentParser:
+    """Return the parser of `a2ia-cli calibrate`."""
+    about = "Ask a model about 115 pairs of a request and a tool, and learn when its first tool call is needless."
+    top = Parser(prog="a2ia-cli calibrate", description=about, epilog="example: a2ia-cli calibrate --model my.gguf")
+    _add_server_options(top)
     return top

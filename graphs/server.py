@@ -67,10 +67,10 @@ async def _open(stack: AsyncExitStack) -> None:
     profile = await backend.profile()
     tools = await toolbox.tools()
     await prepare(backend, profile, tools)
-    chosen = wire(settings, backend, profile, tools)
-    _graphs["agent"] = chosen.graph
-    _graphs["native"] = wire(settings, backend, profile, tools, protocol="native").graph
-    _graphs["react"] = wire(settings, backend, profile, tools, protocol="react").graph
+    chosen = await asyncio.to_thread(wire, settings, backend, profile, tools)  # it reads files
+    native = await asyncio.to_thread(wire, settings, backend, profile, tools, protocol="native")
+    react = await asyncio.to_thread(wire, settings, backend, profile, tools, protocol="react")
+    _graphs.update(agent=chosen.graph, native=native.graph, react=react.graph)
     _log.info("%s on %s speaks %s. %s", profile.model, backend.name, chosen.protocol, profile.evidence)
 
 

@@ -1,18 +1,21 @@
 """Puts the state machine on a backend's model and on tools, as the settings say."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolCall
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from agent.backends.base import Backend, KeepsPrefix, ModelProfile
+from agent.backends.base import Backend, KeepsPrefix, ModelProfile, TellsOdds
 from agent.config import Settings
 from agent.policy import may_rerun, needs_approval
+from agent.react.calibration import thresholds
 from agent.react.form import form_for
+from agent.react.judge import Judge
 from agent.react.model import ReActChatModel
 from agent.react.prompt import render
 from agent.react.recover import RecoveringChatModel
@@ -57,7 +60,13 @@ def wire(
     protocol = protocol or ("native" if native else "react")
     chat = backend.chat_model(profile)
     constrain = backend.constrain if profile.constraint else None
-    react = ReActChatModel(inner=chat, constrain=constrain, kind=profile.constraint, system_role=profile.system_role)
+    react = ReActChatModel(
+        inner=chat,
+        constrain=constrain,
+        kind=profile.constraint,
+        system_role=profile.system_role,
+        judge=_judge(backend, profile, chat, by_name) if settings.judge else None,
+    )
     graph = build_graph(
         Models(RecoveringChatModel(inner=chat), react, protocol, backend.name, profile.window),
         tools,
@@ -68,6 +77,20 @@ def wire(
         checkpointer=checkpointer,
     )
     return Wired(graph, protocol, rerun)
+
+
+def _judge(
+    backend: Backend, profile: ModelProfile, chat: BaseChatModel, by_name: Mapping[str, Mapping[str, Any]]
+) -> Judge | None:
+    """Return the judge of a model that was calibrated, on a server that tells probabilities and obeys a constraint."""
+    known = thresholds(profile.model)
+    if known is None or not profile.constraint or not isinstance(backend, TellsOdds):
+        return None
+
+    def threshold(tool: str) -> float:
+        return known.workspace if by_name.get(tool, {}).get("builtin") else known.other
+
+    return Judge(chat, backend.odds(), profile.system_role, threshold)
 
 
 async def prepare(backend: Backend, profile: ModelProfile, tools: Sequence[BaseTool]) -> None:

@@ -33,6 +33,7 @@ class Say:
         raw: str | None = None,
         finish: str = "stop",
         error: Exception | None = None,
+        odds: float | None = None,
         wait: asyncio.Event | asyncio.Barrier | None = None,
     ) -> None:
         self.answer = answer
@@ -42,6 +43,7 @@ class Say:
         self.raw = raw
         self.finish = finish
         self.error = error
+        self.odds = odds
         self.wait = wait
 
     def written(self) -> list[tuple[str, str]]:
@@ -125,7 +127,10 @@ class ScriptedModel(BaseChatModel):
                 call = tool_call_chunk(name=name, args=args, id=f"n{len(self._asked)}_{index}", index=index)
                 yield _chunk(content="", tool_call_chunks=[call])
         usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "input_token_details": {"cache_read": 8}}
-        metadata = {"finish_reason": say.finish, "model_name": "scripted"}
+        metadata: dict[str, Any] = {"finish_reason": say.finish, "model_name": "scripted"}
+        if say.odds is not None:
+            yes, no = {"token": "Yes", "logprob": say.odds - 9}, {"token": " no", "logprob": -9.0}
+            metadata["logprobs"] = {"content": [{"token": "Yes", "top_logprobs": [yes, no]}]}
         yield _chunk(content="", usage_metadata=usage, response_metadata=metadata)
 
     def _generate(

@@ -104,5 +104,14 @@ class CountsTokens(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsOdds(Protocol):
+    """A backend whose server tells how likely other tokens were."""
+
+    def odds(self) -> dict[str, Any]:
+        """Return the per-call keyword arguments for a reply of one token that tells the likeliest tokens."""
+        ...
+
+
 BackendFactory = Callable[["Settings", Report], Backend]
 """What an entry point of the group `a2ia.backends` names."""

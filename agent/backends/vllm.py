@@ -79,6 +79,10 @@ class VLLMBackend:
 
         return vllm_chat.chat_model(self._http, f"{self._root}/v1", self._key, profile, self._settings)
 
+    def odds(self) -> dict[str, Any]:
+        """Return the arguments for a reply of one token that tells the likeliest tokens (OpenAI's field names)."""
+        return {"logprobs": True, "top_logprobs": 20, "max_completion_tokens": 1}
+
     def constrain(self, constraint: str) -> dict[str, Any]:
         """Return the arguments that hold a reply to `constraint`, of the kind that `profile` found.
 

@@ -1,81 +1,128 @@
-"""Decides what a candidate is worth: a call, an answer, a named error, or nothing.
+"""Asks the model, away from the thread, whether a tool that it chose is needed at all.
 
-A call inside prose counts only with an exact name and complete concrete arguments, for a tool that changes nothing.
+A small model that is offered tools calls one, whatever it is asked. Asked in a short conversation of its own, with
+worked pairs of which half are near misses, the same model knows better: the log-odds of `yes` against `no` at the
+first token of its reply part fit from unfit choices (benchmarks/judge.py, docs/reliability.md).
 """
 
-import json
-import re
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from agent.react.literal import Unreadable
-from agent.react.scan import Candidate, is_none
-from agent.react.shape import Shaped, positional, shape_text, shape_value
-from agent.react.step import Answer, Call, Malformed, Step
-from agent.react.toolset import Tool, Toolset
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-_PLACEHOLDER = re.compile(
-    r"\A(?:<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\$?[A-Z]+_[A-Z_]+|\.{2,}|…"
-    r"|(?i:(?:your|insert|enter|some|the|path/to)[_ /-].*"
-    r"|string|integer|number|value|example|placeholder|todo|x{3,}))\Z",
-    re.S,
+from agent.react.examples import one_line
+
+_REQUEST_CHARS = 600
+_DESCRIPTION_CHARS = 300
+_LEAST = 1e-6
+"""Probability of a word that is not among the likeliest tokens."""
+
+_SYSTEM = "You check whether a program has to be run for what a user asks. Reply with one word, yes or no."
+
+_WORKED = (
+    ("Will it rain in Lisbon tomorrow?", "Get the weather forecast of a city.", "yes"),
+    ("Will it rain in Lisbon tomorrow?", "Get the current time in a city.", "no"),
+    ("Tell Anna's manager that the report is done.", "Find the manager of a person.", "yes"),
+    ("What is the capital of Peru?", "List the files in a folder.", "no"),
+    ("Cancel my flight to Rome.", "Search for the cheapest flight between two cities.", "no"),
+    ("Correct the spelling of Bern in the notes of our trip.", "Find text in the files of a folder.", "yes"),
+    ("How long is 20 miles in kilometres?", "Convert a length from one unit to another.", "yes"),
+    ("What does it mean that a number is prime?", "Check whether a number is prime.", "no"),
 )
-_HEDGE = re.compile(
-    r"\b(?:could|would|might|should|can(?:no|')t|cannot|can|not|if|e\.g|example|instead|such as|like|unable|never)\b",
-    re.I,
-)
+"""Requests, what a program does, and the reply: two near misses, two steps of longer work, two that need no program."""
 
 
-def judge(one: Candidate, tools: Toolset, *, prose: str | None) -> Step | None:
-    """Return the step that a candidate is; None if it counts for nothing.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the judge said of a call."""
 
-    `prose` is the line that it stands in where it stands inside prose, else None.
-    """
-    if one.answer:
-        said = one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False)
-        return Answer("", said.strip(), one.repairs) if prose is None and said.strip() else None
-    tool = tools.meant(one.name) if prose is None else tools.exact(one.name)
-    if tool is None:
-        return None if prose is not None or is_none(one.name) else _unknown(one.name, tools)
-    try:
-        shaped = _shape(one, tool)
-    except Unreadable as error:
-        return None if prose is not None else malformed_arguments(tool, str(error))
-    if prose is not None and not _may_stand_in_prose(tool, shaped.args, prose):
+    tool: str
+    odds: float
+    """Natural log of P(yes) / P(no)."""
+    threshold: float
+    seconds: float
+
+    @property
+    def declined(self) -> bool:
+        """Whether the tool counts as not needed."""
+        return self.odds < self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Tells how far a tool is needed for a request, as the model sees it."""
+
+    model: BaseChatModel
+    """The bare chat model."""
+    arguments: Mapping[str, Any]
+    """Its arguments for a reply of one token that tells the likeliest tokens with their log-probabilities."""
+    system_role: bool = True
+    """Whether its chat template takes a system message."""
+    threshold: Callable[[str], float] = lambda tool: -math.inf
+    """The log-odds below which a tool of this name is declined."""
+
+    async def verdict(self, messages: Sequence[BaseMessage], tool: Mapping[str, Any]) -> Verdict | None:
+        """Judge a call of `tool` (an OpenAI function spec) as the next step of the thread `messages`.
+
+        None where it needs no judge: in the middle of work, in a conversation that goes on, and where the user named
+        the tool; and where the server tells no probabilities.
+        """
+        request = first_request(messages)
+        if request is None or tool["name"] in request:
+            return None
+        began = time.monotonic()
+        odds = await self.log_odds(request, tool)
+        if odds is None:
+            return None
+        return Verdict(tool["name"], odds, self.threshold(tool["name"]), time.monotonic() - began)
+
+    async def log_odds(self, request: str, tool: Mapping[str, Any]) -> float | None:
+        """Return the natural log of P(yes) / P(no) that `tool` is needed for `request`; None where it is not told."""
+        prompt = _prompt(request, tool, system_role=self.system_role)
+        result = await self.model._agenerate(prompt, **self.arguments)
+        found = result.generations[0]
+        info = {**(found.generation_info or {}), **found.message.response_metadata}
+        return _log_odds(info.get("logprobs"))
+
+
+def first_request(messages: Sequence[BaseMessage]) -> str | None:
+    """Return what the user asked if nothing but that stands in the thread, else None."""
+    asked = [message for message in messages if not isinstance(message, SystemMessage)]
+    return asked[0].text if len(asked) == 1 and isinstance(asked[0], HumanMessage) else None
+
+
+def _prompt(request: str, tool: Mapping[str, Any], *, system_role: bool) -> list[BaseMessage]:
+    does = one_line(str(tool.get("description") or tool["name"]))[:_DESCRIPTION_CHARS]
+    pairs = [(_question(asked, program), reply) for asked, program, reply in _WORKED]
+    turns: list[BaseMessage] = []
+    for question, reply in pairs:
+        turns += [HumanMessage(question), AIMessage(reply)]
+    turns.append(HumanMessage(_question(one_line(request)[:_REQUEST_CHARS], does)))
+    if system_role:
+        return [SystemMessage(_SYSTEM), *turns]
+    return [HumanMessage(f"{_SYSTEM}\n\n{turns[0].text}"), *turns[1:]]
+
+
+def _question(request: str, program: str) -> str:
+    return (
+        f"The user asks: {request}\nThe program: {program}\n"
+        "Is running this program a needed step towards exactly what the user asks for?"
+    )
+
+
+def _log_odds(logprobs: Any) -> float | None:
+    """Read the first token's likeliest tokens in OpenAI's form, or in Ollama's, a list without the outer object."""
+    tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else logprobs
+    if not isinstance(tokens, Sequence) or not tokens:
         return None
-    notes = ("a call inside prose",) if prose is not None else ()
-    name = () if one.name == tool.name else (f"{tool.name!r} written as {one.name!r}",)
-    return Call("", tool.name, shaped.args, tuple(dict.fromkeys((*one.repairs, *name, *shaped.repairs, *notes))))
-
-
-def malformed_arguments(tool: Tool, why: str) -> Malformed:
-    """Return the error of a call of `tool` whose arguments cannot be read."""
-    problem = f"Action Input of {tool.name} cannot be read: {why}. Write one JSON object on one line."
-    return Malformed("", "bad_json", problem, tool.name)
-
-
-def _unknown(name: str, tools: Toolset) -> Malformed:
-    return Malformed("", "unknown_tool", tools.unknown(name), name)
-
-
-def _shape(one: Candidate, tool: Tool) -> Shaped:
-    if one.problem:
-        raise Unreadable(one.problem)
-    if one.is_text:
-        return shape_text(tool, one.value)
-    if one.positional:
-        return positional(tool, list(one.positional), one.value or {})
-    return shape_value(tool, one.value)
-
-
-def _may_stand_in_prose(tool: Tool, args: dict[str, Any], line: str) -> bool:
-    if not tool.read_only or tool.check.problem(args) or _HEDGE.search(line):
-        return False
-    return all(_is_concrete(value) for value in args.values())
-
-
-def _is_concrete(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_concrete(part) for part in value.values())
-    if isinstance(value, list):
-        return all(_is_concrete(part) for part in value)
-    return not isinstance(value, str) or not _PLACEHOLDER.match(value.strip())
+    likeliest = tokens[0].get("top_logprobs") or []
+    total = {"yes": _LEAST, "no": _LEAST}
+    for entry in likeliest:
+        word = str(entry["token"]).strip().lower()
+        if word in total:
+            total[word] += math.exp(entry["logprob"])
+    return math.log(total["yes"] / total["no"])

@@ -4,6 +4,7 @@ import json
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
@@ -20,12 +22,16 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from agent.backends.base import ConstraintKind, CountsTokens
 from agent.errors import UsageError
 from agent.react.form import Form, Reader, form_for
+from agent.react.judge import Judge, Verdict
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
 from agent.react.toolset import READ_ONLY
 from agent.transcript import Transcript
 
 _log = logging.getLogger(__name__)
+
+JUDGED = "judged"
+"""Key of `response_metadata` that holds the judge's verdict on a thread's first call."""
 
 REACT_ERROR = "react_error"
 """Key of `additional_kwargs` that holds what was wrong with a malformed step, as the model should read it."""
@@ -51,6 +57,8 @@ class ReActChatModel(BaseChatModel):
     """The language of the constraint; with `json_schema` a step is one JSON object, else lines of text."""
     system_role: bool = True
     """Whether the inner model's chat template takes a system message."""
+    judge: Judge | None = None
+    """Asked whether a thread's first call is needed; only where a constraint can hold the reply to an answer."""
 
     @property
     def _llm_type(self) -> str:
@@ -139,17 +147,51 @@ class ReActChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        reader = _ReplyReader(self.form.reader(kwargs.get("tools", [])))
+        async for out in self._judged(messages, stop, kwargs):
+            if run_manager:
+                await run_manager.on_llm_new_token(out.text, chunk=out)
+            yield out
+
+    async def _judged(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        """Give the chunks of a reply; where the judge declines its call, those of a second one, held to an answer."""
+        identity = f"run-{uuid.uuid4()}"
+        verdict: Verdict | None = None
+        async for out in self._reply(messages, stop, dict(kwargs), identity):
+            verdict = await self._verdict(messages, out, kwargs) or verdict
+            if verdict and verdict.declined:
+                break
+            yield out
+        if verdict and verdict.declined:
+            async for out in self._reply(messages, stop, kwargs | {"tool_choice": "none"}, identity):
+                yield out
+        if verdict:
+            said = AIMessageChunk(content="", id=identity, response_metadata={JUDGED: asdict(verdict)})
+            yield ChatGenerationChunk(message=said)
+
+    async def _verdict(
+        self, messages: list[BaseMessage], out: ChatGenerationChunk, kwargs: dict[str, Any]
+    ) -> Verdict | None:
+        calls = out.message.tool_call_chunks if isinstance(out.message, AIMessageChunk) else []
+        if not (calls and self.judge and self.constrain):
+            return None
+        called = next((tool for tool in _functions(kwargs["tools"]) if tool["name"] == calls[0]["name"]), None)
+        if called is None:
+            return None
+        verdict = await self.judge.verdict(messages, called)
+        _log.debug("the judge of the first call: %s", verdict)
+        return verdict
+
+    async def _reply(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], identity: str
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        reader = _ReplyReader(self.form.reader(kwargs.get("tools", [])), identity)
         prompt, arguments = self._request(messages, stop, kwargs)
         async for chunk in self.inner._astream(prompt, **arguments):
             for out in reader.feed(chunk):
-                if run_manager:
-                    await run_manager.on_llm_new_token(out.text, chunk=out)
                 yield out
-        last = reader.finish()
-        if run_manager:
-            await run_manager.on_llm_new_token(last.text, chunk=last)
-        yield last
+        yield reader.finish()
 
 
 def tool_spec(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> dict[str, Any]:
@@ -170,9 +212,10 @@ def _constraint(form: Form, functions: str) -> str:
 class _ReplyReader:
     """Turns the inner model's chunks into chunks of canonical form."""
 
-    def __init__(self, stream: Reader) -> None:
+    def __init__(self, stream: Reader, identity: str | None = None) -> None:
         self._stream = stream
-        self._id = f"run-{uuid.uuid4()}"
+        self._id = identity or f"run-{uuid.uuid4()}"
+        self._usage: UsageMetadata | None = None
         self._thinks = False
         self._metadata: dict[str, Any] = {}
 
@@ -186,9 +229,7 @@ class _ReplyReader:
             yield self._chunk(Delta("thought", str(inner)))
         for delta in self._apart(self._stream.feed(message.text)):
             yield self._chunk(delta)
-        usage = getattr(message, "usage_metadata", None)
-        if usage:
-            yield ChatGenerationChunk(message=AIMessageChunk(content="", id=self._id, usage_metadata=usage))
+        self._usage = getattr(message, "usage_metadata", None) or self._usage
 
     def finish(self) -> ChatGenerationChunk:
         """Return the last chunk: what was held back, the call, and everything that must be written only once."""
@@ -212,6 +253,7 @@ class _ReplyReader:
             additional_kwargs=extra,
             tool_call_chunks=_calls(step, self._stream.text),
             response_metadata=self._metadata,
+            usage_metadata=self._usage,
             id=self._id,
         )
         return ChatGenerationChunk(message=message, generation_info=self._metadata)

@@ -1,6 +1,6 @@
 """Finds what looks like a call in text: objects in JSON or Python form, and calls in Python form.
 
-A scanner judges nothing; what it finds goes to `agent.react.judge`.
+A scanner judges nothing; what it finds goes to `agent.react.candidates`.
 """
 
 import re

@@ -7,8 +7,8 @@ import re
 from dataclasses import replace
 
 from agent.react import labels
+from agent.react.candidates import judge, malformed_arguments
 from agent.react.clean import Cleaned, clean
-from agent.react.judge import judge, malformed_arguments
 from agent.react.labels import Part
 from agent.react.literal import Unreadable
 from agent.react.scan import (

@@ -2,7 +2,8 @@
 
 `A2IA_TEST_SCRIPT` names the file: `{"replies": [...], "protocol": "react", "window": 8192, "piece": 7}`; with `refuse`
 the server cannot be reached, with `hangs` it never comes up. A reply has `answer`, `calls` ([[tool, arguments], ...])
-or `raw`, and `fails` (before the reply), `breaks` (after its first piece) or `waits` (for ever, after its first piece).
+or `raw`, `odds` (of yes against no), and `fails` (before the reply), `breaks` (after its first piece) or `waits` (for
+ever, after its first piece).
 """
 
 import asyncio
@@ -48,7 +49,7 @@ class CliModel(ScriptedModel):
 
 
 def _say(reply: dict[str, Any]) -> Say:
-    fields: dict[str, Any] = {key: reply[key] for key in ("answer", "thought", "raw", "finish") if key in reply}
+    fields: dict[str, Any] = {key: reply[key] for key in ("answer", "thought", "raw", "finish", "odds") if key in reply}
     fields["calls"] = [(name, args) for name, args in reply.get("calls", [])]
     if "breaks" in reply:
         return Breaking(_ERRORS[reply["breaks"]], **fields)
@@ -80,6 +81,9 @@ class ScriptedBackend:
         replies = [_say(reply) for reply in self._script["replies"]]
         protocol, piece = self._script.get("protocol", "react"), self._script.get("piece", 7)
         return CliModel(script=replies, protocol=protocol, piece=piece)
+
+    def odds(self) -> dict[str, Any]:
+        return {"logprobs": True}
 
     def constrain(self, constraint: str) -> dict[str, Any]:
         return {"grammar": constraint}

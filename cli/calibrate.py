@@ -1,0 +1,63 @@
+"""`a2ia-cli calibrate`: learns for a model which of its first tool calls it would itself call needless."""
+
+import asyncio
+from typing import Any
+
+from agent.backends.base import Progress, TellsOdds
+from agent.backends.select import open_backend
+from agent.config import Settings, load_settings
+from agent.errors import UsageError
+from agent.react.calibration import LOST, Thresholds, is_below, judged, learn, pairs, remember
+from agent.react.judge import Judge
+from cli.display import Display, failure_of
+from cli.streams import OutputLost, prepare_streams, write
+
+_INTERRUPTED = 130
+
+
+def run_calibrate(flags: dict[str, Any]) -> int:
+    """Ask the model about every pair, keep the thresholds, and return the exit code."""
+    prepare_streams(as_json=False)
+    display = Display()
+    try:
+        asyncio.run(_calibrate(load_settings(flags), display))
+    except KeyboardInterrupt:
+        display.note("interrupted; nothing is kept of a calibration that is not complete")
+        return _INTERRUPTED
+    except OutputLost:
+        return 1
+    except Exception as error:
+        failure = failure_of(error)
+        display.failure(failure)
+        return failure.exit_code
+    return 0
+
+
+async def _calibrate(settings: Settings, display: Display) -> None:
+    backend = open_backend(settings, display.progress)
+    try:
+        profile = await backend.profile()
+        if not isinstance(backend, TellsOdds):
+            hint = "Use --backend embedded or vllm; without a calibration no call is declined."
+            raise UsageError(f"The backend {backend.name} tells no probabilities, which a calibration needs.", hint)
+        judge = Judge(backend.chat_model(profile), backend.odds(), profile.system_role)
+        given, rows = pairs(), list[dict[str, Any]]()
+        async for row in judged(judge, given):
+            rows.append(row)
+            display.progress(Progress(f"Asking {profile.model}: {len(rows)} of {len(given)} pairs"))
+        display.settle()
+    finally:
+        await backend.aclose()
+    learned = learn(rows)
+    file = await asyncio.to_thread(remember, profile.model, learned)
+    write(f"{_summary(profile.model, rows, learned)}\nkept in {file}\n")
+
+
+def _summary(model: str, rows: list[dict[str, Any]], learned: Thresholds) -> str:
+    lines = [f"{model}: of {len(rows)} pairs of a request and a tool, at most {LOST:.0%} of the needed tools given up"]
+    for kind, title in (("workspace", "A2IA's own tools"), ("other", "all other tools")):
+        declined = [row for row in rows if row["kind"] == kind and is_below(row, learned)]
+        lost, unfit = sum(row["fit"] for row in declined), [r for r in rows if r["kind"] == kind and not r["fit"]]
+        share = (len(declined) - lost) / len(unfit)
+        lines.append(f"  {title:<17} {share:4.0%} of the needless ones declined, {lost} needed ones lost")
+    return "\n".join(lines)

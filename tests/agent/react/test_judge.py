@@ -1,0 +1,79 @@
+"""A thread's first call is made only if the model, asked apart from the thread, thinks that it is needed."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agent.react.calibration import Thresholds, learn, pairs, remember, thresholds
+from agent.react.judge import Judge
+from agent.react.model import JUDGED, ReActChatModel
+from tests.fakes import Say, ScriptedModel
+
+LOOK = {
+    "type": "function",
+    "function": {"name": "look", "description": "Look at the sky.", "parameters": {"type": "object", "properties": {}}},
+}
+CALL = Say(calls=[("look", {})])
+ASKED = HumanMessage("Is it raining?")
+BEGUN = [
+    ASKED,
+    AIMessage("", tool_calls=[{"name": "look", "args": {}, "id": "1"}]),
+    ToolMessage("no", tool_call_id="1"),
+]
+
+
+async def reply(script: list[Say], messages: list[BaseMessage], threshold: float = 0) -> tuple[Any, ScriptedModel]:
+    inner = ScriptedModel(script=script, protocol="react")
+    judge = Judge(inner, {"max_tokens": 1}, threshold=lambda tool: threshold)
+    model = ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text}, judge=judge)
+    return await model.bind_tools([LOOK]).ainvoke(messages), inner
+
+
+async def test_a_call_that_is_needed_is_made() -> None:
+    message, inner = await reply([CALL, Say(odds=1.5)], [ASKED])
+    assert [call["name"] for call in message.tool_calls] == ["look"]
+    assert message.response_metadata[JUDGED]["odds"] == pytest.approx(1.5, abs=0.05)
+    assert inner.options[1] == {"max_tokens": 1}
+    assert "Look at the sky." in inner.asked[1][-1].text and "Is it raining?" in inner.asked[1][-1].text
+
+
+async def test_a_call_that_is_not_needed_becomes_an_answer_from_the_same_prompt() -> None:
+    script = [CALL, Say(odds=-2.0), Say(answer="I cannot see the sky.")]
+    message, inner = await reply(script, [SystemMessage("Files: none"), ASKED])
+    assert message.tool_calls == [] and message.text == "I cannot see the sky."
+    assert inner.asked[0] == inner.asked[2]
+    assert "call_0" not in inner.options[2]["grammar"]
+    assert message.usage_metadata["output_tokens"] == 5
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [BEGUN, [HumanMessage("hi"), AIMessage("Hello."), ASKED], [HumanMessage("Please look.")]],
+    ids=["in the middle of work", "in a conversation that goes on", "the user named the tool"],
+)
+async def test_the_judge_is_not_asked_where_it_cannot_know_better(messages: list[BaseMessage]) -> None:
+    message, inner = await reply([CALL], messages)
+    assert message.tool_calls and len(inner.asked) == 1
+
+
+async def test_a_server_that_tells_no_probabilities_declines_nothing() -> None:
+    message, _ = await reply([CALL, Say(answer="yes")], [ASKED], threshold=math.inf)
+    assert message.tool_calls
+
+
+def test_thresholds_are_learned_kept_and_preferred_to_the_shipped_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    learned = learn([{**pair, "odds": 2.0 if pair["fit"] else -2.0} for pair in pairs()])
+    assert learned == Thresholds(1.75, 1.75)
+    shipped = thresholds("qwen2.5-coder-1.5b")
+    assert shipped and shipped.other < 1
+    assert thresholds("another") is None
+    file = remember("another", learned)
+    assert thresholds("another") == learned
+    file.write_text("garbage")
+    assert thresholds("another") is None and thresholds("qwen2.5-coder-1.5b") == shipped

@@ -1,0 +1,25 @@
+"""`a2ia-cli calibrate` learns where a model's first tool call counts as needless."""
+
+import json
+
+from agent.react.calibration import pairs
+from tests.cli.support import Place
+
+
+def test_a_calibration_is_kept_for_the_model(place: Place) -> None:
+    place.say(*({"odds": 2.0 if pair["fit"] else -2.0} for pair in pairs()))
+    done = place.run("calibrate")
+    assert done.code == 0, done.err
+    assert "100% of the needless ones declined, 0 needed ones lost" in done.out
+    file = place.root / "home/state/a2ia/thresholds.json"
+    assert str(file) in done.out
+    learned = json.loads(file.read_text())["scripted-1"]
+    assert -2 < learned["workspace"] < 2 and -2 < learned["other"] < 2
+
+
+def test_a_server_that_tells_no_probabilities_is_said_so(place: Place) -> None:
+    place.say({"answer": "yes"})
+    done = place.run("calibrate")
+    assert done.code == 2
+    assert "tells no probabilities" in done.err
+    assert not (place.root / "home/state/a2ia/thresholds.json").exists()
