@@ -2,9 +2,7 @@
 
 import argparse
 import asyncio
-import os
 import shlex
-import sys
 from collections.abc import Sequence
 
 from agent.errors import UsageError
@@ -153,13 +151,3 @@ async def _logs(given: argparse.Namespace) -> int:
             write(f"{printable(line)}\n")
         await asyncio.sleep(_FOLLOW_SECONDS)
     return 0
-
-
-def api_key(given: argparse.Namespace) -> str | None:
-    """Return the key for a server that was started with one."""
-    return given.api_key or os.environ.get("A2IA_API_KEY")
-
-
-def moves() -> bool:
-    """Say whether standard output is a terminal that can be drawn over."""
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb").lower() not in {"", "dumb"}

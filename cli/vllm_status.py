@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import json
+import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,6 @@ from agent.serving.record import Place
 from agent.serving.server import starting
 from agent.serving.sizing import Card
 from cli.streams import printable, write
-from cli.vllm import api_key, moves
 
 
 def _monitor(given: argparse.Namespace) -> Monitor:
@@ -141,3 +142,13 @@ async def run_lora(given: argparse.Namespace) -> int:
         return 0
     finally:
         await monitor.aclose()
+
+
+def api_key(given: argparse.Namespace) -> str | None:
+    """Return the key for a server that was started with one."""
+    return given.api_key or os.environ.get("A2IA_API_KEY")
+
+
+def moves() -> bool:
+    """Say whether standard output is a terminal that can be drawn over."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb").lower() not in {"", "dumb"}
