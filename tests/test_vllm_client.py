@@ -1,5 +1,6 @@
 """The vLLM backend against an OpenAI door that answers in vLLM's form, event by event."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -357,6 +358,25 @@ async def test_every_wording_of_an_overflow_is_one(text: str, sizes: str) -> Non
             with pytest.raises(ContextOverflow) as caught:
                 await model.ainvoke([HumanMessage("go")])
     assert caught.value.message == f"The conversation no longer fits the model's window{sizes}."
+
+
+async def test_a_cancel_always_ends_a_reply_that_streams() -> None:
+    with VLLM(*[said(["word "] * 300)] * 20) as server:
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile())
+            for _ in range(20):
+                begun = asyncio.Event()
+
+                async def read(begun: asyncio.Event = begun) -> None:
+                    async for chunk in model.astream([HumanMessage("go")]):
+                        if chunk.text:
+                            begun.set()
+
+                reading = asyncio.create_task(read())
+                await asyncio.wait_for(begun.wait(), 10)
+                reading.cancel()
+                await asyncio.wait({reading}, timeout=10)
+                assert reading.cancelled()
 
 
 async def test_a_reply_that_the_token_limit_cut_says_so() -> None:

@@ -91,7 +91,7 @@ def chat_model(http: httpx.AsyncClient, model: str, settings: Settings) -> Embed
         seed=settings.seed,
         max_completion_tokens=REPLY_TOKENS,
         timeout=settings.timeout,
-        stream_chunk_timeout=settings.timeout,
+        stream_chunk_timeout=None,  # its wait_for loses a cancel on Python 3.11; `timeout` bounds silence as well
         stream_usage=True,
         max_retries=0,
         use_responses_api=False,

@@ -105,7 +105,7 @@ def chat_model(
         seed=settings.seed,
         max_completion_tokens=reply_tokens(profile.window),
         timeout=settings.timeout,
-        stream_chunk_timeout=settings.timeout,
+        stream_chunk_timeout=None,  # its wait_for loses a cancel on Python 3.11; `timeout` bounds silence as well
         stream_usage=True,
         streaming=True,
         max_retries=0,
