@@ -58,13 +58,13 @@ def test_a_signal_while_the_servers_start_is_answered_with_the_object_too(place:
 
 def test_a_second_signal_does_not_lose_the_result(place: Place) -> None:
     place.say({"calls": [["list_directory", {}]]}, {"answer": "I begin", "waits": True})
-    process = place.start("-p", "go", "--output", "json")
-    line_with(process.stderr, "list_directory()")
+    process = place.start("-p", "go", "--output", "stream-json")
+    line_with(process.stdout, '"tool_finished"')
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
     done = finish(process)
-    result = done.result()
+    (result,) = done.events()[-1:]
     assert (done.code, result["stop_reason"]) == (130, "interrupted")
     assert [step["status"] for step in result["steps"]] == ["ok"]
 
