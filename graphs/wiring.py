@@ -82,15 +82,16 @@ def wire(
 def _judge(
     backend: Backend, profile: ModelProfile, chat: BaseChatModel, by_name: Mapping[str, Mapping[str, Any]]
 ) -> Judge | None:
-    """Return the judge of a model that was calibrated, on a server that tells probabilities and obeys a constraint."""
+    """Return the judge of a model that was calibrated, on a server that tells probabilities and obeys a constraint.
+
+    Beside A2IA's own tools the others are part of work in many steps too, so the milder threshold holds for all.
+    """
     known = thresholds(profile.model)
     if known is None or not profile.constraint or not isinstance(backend, TellsOdds):
         return None
-
-    def threshold(tool: str) -> float:
-        return known.workspace if by_name.get(tool, {}).get("builtin") else known.other
-
-    return Judge(chat, backend.odds(), profile.system_role, threshold)
+    in_workspace = any(metadata.get("builtin") for metadata in by_name.values())
+    threshold = min(known.workspace, known.other) if in_workspace else known.other
+    return Judge(chat, backend.odds(), profile.system_role, lambda tool: threshold)
 
 
 async def prepare(backend: Backend, profile: ModelProfile, tools: Sequence[BaseTool]) -> None:
