@@ -53,14 +53,14 @@ class ServerOptions:
     threads: int = field(default_factory=thread_count)
 
 
-class _Detached(subprocess.Popen[bytes]):
+class Detached(subprocess.Popen[bytes]):
     """A child that may outlive us, so one that still runs when its object goes is no reason for a ResourceWarning."""
 
     def __del__(self) -> None:
         pass
 
 
-_children: list[_Detached] = []
+_children: list[Detached] = []
 """Servers that this process started, kept to reap those that ended."""
 
 
@@ -74,7 +74,7 @@ def spawn(options: ServerOptions, place: Place, keep_alive: float) -> Process:
     if sys.platform == "win32":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
     with place.log.open("wb") as log:
-        child = _Detached(
+        child = Detached(
             command,
             cwd=place.log.parent,  # it must not hold on to the folder that the user works in
             stdin=subprocess.DEVNULL,

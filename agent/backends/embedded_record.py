@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 import uuid
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from agent.store import write_json
 
 CLOCK_SLACK = 2.0
 """Seconds by which two readings of one process's birth may differ: it is computed from the system clock."""
@@ -129,11 +130,7 @@ def read_lease(path: Path) -> Lease | None:
 
 def write(path: Path, value: Record | Lease) -> None:
     """Put `value` at `path` in one step, readable by its owner only."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(value), file)
-    Path(name).replace(path)
+    write_json(path, asdict(value))
 
 
 class Tenancy:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from agent import places
+from agent.store import write_json
 
 
 def recall(model: str, state: str) -> dict[str, Any]:
@@ -21,14 +23,8 @@ def recall(model: str, state: str) -> dict[str, Any]:
 
 def keep(model: str, state: str, seen: dict[str, Any]) -> None:
     """Keep what was seen of `model`, in place of what was; a cache that cannot be written is done without."""
-    file = _file(model)
-    fresh = file.with_suffix(".new")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(json.dumps({"model": model, "state": state, "seen": seen}), encoding="utf-8")
-        fresh.replace(file)
-    except OSError:
-        return
+    with suppress(OSError):
+        write_json(_file(model), {"model": model, "state": state, "seen": seen})
 
 
 def _file(model: str) -> Path:

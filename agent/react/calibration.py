@@ -16,6 +16,7 @@ from typing import Any
 from agent.errors import UsageError, map_model_error
 from agent.places import state_dir
 from agent.react.judge import Judge
+from agent.store import write_json
 
 LOST = 0.05
 """The most of the needed tools that a threshold may decline, of the pairs that it is learned from."""
@@ -88,8 +89,7 @@ def remember(model: str, learned: Thresholds) -> Path:
         known = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         known = {}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({**known, model: asdict(learned)}, indent=2) + "\n", encoding="utf-8")
+    write_json(file, {**known, model: asdict(learned)})
     return file
 
 

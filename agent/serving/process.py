@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from agent.backends.embedded_lock import POLL_SECONDS
+from agent.backends.embedded_process import Detached
 from agent.backends.embedded_record import Process
 from agent.errors import UsageError
 
@@ -29,13 +30,6 @@ ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRAC
 """Set for vLLM unless the user has set them: its log comes at once, and it reports to nobody."""
 
 
-class _Detached(subprocess.Popen[bytes]):
-    """A child that outlives us, so one that still runs when its object goes is no reason for a ResourceWarning."""
-
-    def __del__(self) -> None:
-        pass
-
-
 def spawn(command: list[str], log: Path, programs: Path | None) -> subprocess.Popen[bytes]:
     """Start vLLM in a session of its own, its words going to `log`, and return at once."""
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -44,7 +38,7 @@ def spawn(command: list[str], log: Path, programs: Path | None) -> subprocess.Po
         environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', '')}"
     with log.open("wb") as file:
         try:
-            return _Detached(
+            return Detached(
                 command,
                 cwd=log.parent,  # a folder `agent/` or `tools/` where the user works would shadow its imports
                 env=environment,

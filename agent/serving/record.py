@@ -8,14 +8,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.backends.embedded_record import Process
 from agent.places import state_dir
+from agent.store import write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +80,7 @@ def read(place: Place) -> Record | None:
 
 def write(record: Record) -> None:
     """Put a record in its place in one step, readable by its owner only: the command may hold an API key."""
-    path = Place(record.port).record
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(record), file)
-    Path(name).replace(path)
+    write_json(Place(record.port).record, asdict(record))
 
 
 def running() -> list[Record]:
