@@ -91,7 +91,7 @@ def _judge(
         return None
     in_workspace = any(metadata.get("builtin") for metadata in by_name.values())
     threshold = min(known.workspace, known.other) if in_workspace else known.other
-    return Judge(chat, backend.odds(), profile.system_role, lambda tool: threshold)
+    return Judge(chat, backend.odds(), profile.system_role, threshold)
 
 
 async def prepare(backend: Backend, profile: ModelProfile, tools: Sequence[BaseTool]) -> None:

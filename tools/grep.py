@@ -113,6 +113,8 @@ def _found(workspace: Workspace, text: str, path: str, hits: list[Hit], find: Fi
     if near:
         return [f"No line has '{shown(text)}'. Lines with some of its words:", *near]
     nothing = f"No file in '{shown(path)}' has '{shown(text)}', neither in its text nor in its name."
+    if not workspace.names(path):  # that was all of it
+        return [nothing]
     elsewhere = [hit.text for hit in itertools.islice(_hits(workspace, ".", find, deadline), _NEAR_SHOWN)]
     return [nothing, "But other files have it:", *elsewhere] if elsewhere else [nothing]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -102,6 +102,10 @@ class CountsTokens(Protocol):
         Raises an `A2IAError` if the server does not tell.
         """
         ...
+
+
+OPENAI_ODDS: Mapping[str, Any] = {"logprobs": True, "top_logprobs": 20, "max_completion_tokens": 1}
+"""What `TellsOdds.odds` returns for a server that speaks OpenAI's form, in which 20 is the most."""
 
 
 @runtime_checkable

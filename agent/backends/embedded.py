@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.backends.base import ModelProfile, Report
+from agent.backends.base import OPENAI_ODDS, ModelProfile, Report
 from agent.backends.embedded_process import ServerOptions
 from agent.backends.embedded_server import EmbeddedServer
 from agent.backends.weights import fetch
@@ -93,7 +93,7 @@ class EmbeddedBackend:
 
     def odds(self) -> dict[str, Any]:
         """Return the arguments for a reply of one token that tells the likeliest tokens."""
-        return {"logprobs": True, "top_logprobs": 20, "max_completion_tokens": 1}
+        return dict(OPENAI_ODDS)
 
     async def holds(self, constraint: str) -> bool:
         """Say whether the server can hold a reply to this grammar. Raises `ModelServerError`.

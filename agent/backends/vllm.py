@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.backends import evidence, probe, vllm_metrics, wire
 from agent.backends.address import public, server_url
-from agent.backends.base import ConstraintKind, ModelProfile, Report
+from agent.backends.base import OPENAI_ODDS, ConstraintKind, ModelProfile, Report
 from agent.backends.vllm_questions import Questions, field
 from agent.config import Settings
 from agent.errors import ModelServerError, UsageError
@@ -81,7 +81,7 @@ class VLLMBackend:
 
     def odds(self) -> dict[str, Any]:
         """Return the arguments for a reply of one token that tells the likeliest tokens (OpenAI's field names)."""
-        return {"logprobs": True, "top_logprobs": 20, "max_completion_tokens": 1}
+        return dict(OPENAI_ODDS)
 
     def constrain(self, constraint: str) -> dict[str, Any]:
         """Return the arguments that hold a reply to `constraint`, of the kind that `profile` found.

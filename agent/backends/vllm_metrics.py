@@ -1,7 +1,8 @@
-"""What vLLM counts of itself: `/metrics`, read as sums over engines."""
+"""What vLLM counts of itself: `/metrics`, in the text form of Prometheus."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,25 +11,32 @@ import httpx
 
 from agent.backends.wire import HEALTH_SECONDS
 
-_SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{.*\})? (\S+)$", re.M)
+_SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{.*\})? (\S+)[ \t]*$", re.M)
 
 
-async def read(http: httpx.AsyncClient) -> Mapping[str, float]:
-    """Return the server's numbers by name, summed over labels, names without `_total`; empty if it tells none.
+def samples(text: str) -> dict[str, list[float]]:
+    """Return the values of every name, one for each set of labels; names without `_total`, values that are numbers.
 
     vLLM's documents name counters without the `_total` that its Prometheus client adds.
     """
+    found: dict[str, list[float]] = defaultdict(list)
+    for name, said in _SAMPLE.findall(text):
+        try:
+            value = float(said)
+        except ValueError:
+            continue
+        if not math.isnan(value):
+            found[name.removesuffix("_total")].append(value)
+    return found
+
+
+async def read(http: httpx.AsyncClient) -> Mapping[str, float]:
+    """Return the server's numbers by name, summed over labels; empty if it tells none."""
     try:
         response = (await http.get("/metrics", timeout=HEALTH_SECONDS)).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL):
         return {}
-    sums: dict[str, float] = defaultdict(float)
-    for name, value in _SAMPLE.findall(response.text):
-        try:
-            sums[name.removesuffix("_total")] += float(value)
-        except ValueError:
-            continue
-    return sums
+    return {name: sum(values) for name, values in samples(response.text).items()}
 
 
 def started(numbers: Mapping[str, float]) -> str | None:

@@ -7,7 +7,7 @@ first token of its reply part fit from unfit choices (benchmarks/judge.py, docs/
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,8 +62,8 @@ class Judge:
     """Its arguments for a reply of one token that tells the likeliest tokens with their log-probabilities."""
     system_role: bool = True
     """Whether its chat template takes a system message."""
-    threshold: Callable[[str], float] = lambda tool: -math.inf
-    """The log-odds below which a tool of this name is declined."""
+    threshold: float = -math.inf
+    """The log-odds below which a tool is declined."""
 
     async def verdict(self, messages: Sequence[BaseMessage], tool: Mapping[str, Any]) -> Verdict | None:
         """Judge a call of `tool` (an OpenAI function spec) as the next step of the thread `messages`.
@@ -78,7 +78,7 @@ class Judge:
         odds = await self.log_odds(request, tool)
         if odds is None:
             return None
-        return Verdict(tool["name"], odds, self.threshold(tool["name"]), time.monotonic() - began)
+        return Verdict(tool["name"], odds, self.threshold, time.monotonic() - began)
 
     async def log_odds(self, request: str, tool: Mapping[str, Any]) -> float | None:
         """Return the natural log of P(yes) / P(no) that `tool` is needed for `request`; None where it is not told."""

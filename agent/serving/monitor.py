@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agent.backends import wire
 from agent.backends.address import server_url
+from agent.backends.vllm_metrics import samples
 from agent.errors import A2IAError
 from agent.serving.launch import PORT
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 ASK_SECONDS = 5.0
 """How long one answer may take: a server that computes still answers these in milliseconds."""
 
-_SAMPLE = re.compile(r"^vllm:(\w+?)(_total)?(?:\{[^}]*\})? ([-+.\deE]+|NaN)\s*$")
+_PREFIX = "vllm:"
 _LATEST = ("kv_cache_usage_perc", "gpu_cache_usage_perc")
 """Of these the highest counts, of all others the sum over the engines; the second is what 0.7 calls the first."""
 
@@ -72,12 +71,9 @@ class Status:
 
 
 def parse_metrics(text: str) -> dict[str, float]:
-    """Return vLLM's counters and gauges; names come with and without `_total`, by version."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for line in text.splitlines():
-        if (match := _SAMPLE.match(line)) and match[3] != "NaN":
-            found[match[1]].append(float(match[3]))
-    return {name: max(values) if name in _LATEST else sum(values) for name, values in found.items()}
+    """Return vLLM's own counters and gauges, their names without the prefix `vllm:`."""
+    own = {name.removeprefix(_PREFIX): each for name, each in samples(text).items() if name.startswith(_PREFIX)}
+    return {name: max(values) if name in _LATEST else sum(values) for name, values in own.items()}
 
 
 class Monitor:

@@ -27,7 +27,7 @@ BEGUN = [
 
 async def reply(script: list[Say], messages: list[BaseMessage], threshold: float = 0) -> tuple[Any, ScriptedModel]:
     inner = ScriptedModel(script=script, protocol="react")
-    judge = Judge(inner, {"max_tokens": 1}, threshold=lambda tool: threshold)
+    judge = Judge(inner, {"max_tokens": 1}, threshold=threshold)
     model = ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text}, judge=judge)
     return await model.bind_tools([LOOK]).ainvoke(messages), inner
 
