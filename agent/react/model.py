@@ -8,13 +8,11 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
-from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -25,6 +23,7 @@ from agent.react.form import Form, Reader, form_for
 from agent.react.judge import Judge, Verdict
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
+from agent.react.streamed import StreamedChatModel
 from agent.react.toolset import READ_ONLY
 from agent.transcript import Transcript
 
@@ -42,7 +41,7 @@ REACT_REPAIRS = "react_repairs"
 _CUT = "The reply was cut off at the token limit, so its call was not made. Write it shorter."
 
 
-class ReActChatModel(BaseChatModel):
+class ReActChatModel(StreamedChatModel):
     """A chat model around `inner` whose tool calls are read from the ReAct steps that it writes.
 
     `bind_tools` puts the tools into the prompt; what comes out is an ordinary `AIMessage` with `tool_calls`, so nothing
@@ -103,56 +102,16 @@ class ReActChatModel(BaseChatModel):
         _log.debug("sent to the model:\n%s", Transcript(prompt))
         return prompt, {"stop": [*STOP, *(stop or [])], **kwargs}
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+    def _chunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> Iterator[ChatGenerationChunk]:
         reader = _ReplyReader(self.form.reader(kwargs.get("tools", [])))
         prompt, arguments = self._request(messages, stop, kwargs)
         for chunk in self.inner._stream(prompt, **arguments):
-            for out in reader.feed(chunk):
-                if run_manager:
-                    run_manager.on_llm_new_token(out.text, chunk=out)
-                yield out
-        last = reader.finish()
-        if run_manager:
-            run_manager.on_llm_new_token(last.text, chunk=last)
-        yield last
+            yield from reader.feed(chunk)
+        yield reader.finish()
 
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        async for out in self._judged(messages, stop, kwargs):
-            if run_manager:
-                await run_manager.on_llm_new_token(out.text, chunk=out)
-            yield out
-
-    async def _judged(
+    async def _achunks(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> AsyncIterator[ChatGenerationChunk]:
         """Give the chunks of a reply; where the judge declines its call, those of a second one, held to an answer."""

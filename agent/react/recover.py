@@ -11,18 +11,17 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.base import BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.tools import BaseTool
 
 from agent.react.model import REACT_REPAIRS, is_cut, tool_spec
 from agent.react.parser import Call, parse
+from agent.react.streamed import StreamedChatModel
 from agent.react.toolset import toolset
 
 _log = logging.getLogger(__name__)
@@ -41,7 +40,7 @@ _MAY_BEGIN = re.compile(r"(?:`{1,2}|</?[a-z]{0,6}|\[[A-Z_]{0,5}|(?:\A|\n)[ \t]*\
 _FENCE = re.compile(r"`{3}[^\n`]*\n.*?\n[ \t]*`{3}[ \t]*(?=\n|\Z)", re.S)
 
 
-class RecoveringChatModel(BaseChatModel):
+class RecoveringChatModel(StreamedChatModel):
     """A chat model around `inner`, which is bound to tools natively; without tools it changes nothing."""
 
     inner: BaseChatModel
@@ -59,59 +58,22 @@ class RecoveringChatModel(BaseChatModel):
         arguments = bound.kwargs if isinstance(bound, RunnableBinding) else kwargs
         return self.bind(**arguments, **{_TOOLS: [tool_spec(tool) for tool in tools]})
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+    def _chunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> Iterator[ChatGenerationChunk]:
         reader = _Recovery(_usable(kwargs))
         for chunk in self.inner._stream(messages, stop=stop, **kwargs):
-            yield _told(reader.feed(chunk), run_manager)
-        yield from (_told(chunk, run_manager) for chunk in reader.finish())
+            yield reader.feed(chunk)
+        yield from reader.finish()
 
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+    async def _achunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> AsyncIterator[ChatGenerationChunk]:
         reader = _Recovery(_usable(kwargs))
         async for chunk in self.inner._astream(messages, stop=stop, **kwargs):
-            out = reader.feed(chunk)
-            if run_manager:
-                await run_manager.on_llm_new_token(out.text, chunk=out)
-            yield out
-        for out in reader.finish():
-            if run_manager:
-                await run_manager.on_llm_new_token(out.text, chunk=out)
-            yield out
-
-
-def _told(chunk: ChatGenerationChunk, run_manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:
-    if run_manager:
-        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-    return chunk
+            yield reader.feed(chunk)
+        for chunk in reader.finish():
+            yield chunk
 
 
 def _usable(kwargs: dict[str, Any]) -> list[dict[str, Any]]:
