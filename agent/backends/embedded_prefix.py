@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
@@ -41,16 +41,23 @@ async def bring(http: httpx.AsyncClient, server_id: str, prompt: Sequence[BaseMe
     if await asyncio.to_thread(_used, name) and await _slot(http, "restore", name):
         return
     report(Progress("Reading the instructions, once for this set of tools"))
-    await http.post("/v1/chat/completions", json={"messages": messages, "max_tokens": 1, "temperature": 0})
-    if await _slot(http, "save", name):
-        await asyncio.to_thread(_forget_old)
+    reply = await http.post("/v1/chat/completions", json={"messages": messages, "max_tokens": 1, "temperature": 0})
+    if not reply.is_success:
+        return
+    saved = await _slot(http, "save", name)
+    if saved:
+        known = reply.json()["usage"]["prompt_tokens"]
+        # Another session's request may have come between, and what its user said must not stay on disk.
+        await asyncio.to_thread(_forget_old, "" if saved.get("n_saved") in (known, known + 1) else name)
 
 
-async def _slot(http: httpx.AsyncClient, action: str, name: str) -> bool:
+async def _slot(http: httpx.AsyncClient, action: str, name: str) -> dict[str, Any] | None:
     response = await http.post("/slots/0", params={"action": action}, json={"filename": name})
-    if not response.is_success:
-        _log.debug("the server could not %s the prefix %s: %s", action, name, response.text[:300])
-    return response.is_success
+    if response.is_success:
+        done: dict[str, Any] = response.json()
+        return done
+    _log.debug("the server could not %s the prefix %s: %s", action, name, response.text[:300])
+    return None
 
 
 def _file_name(server_id: str, messages: object) -> str:
@@ -68,7 +75,10 @@ def _used(name: str) -> bool:
     return True
 
 
-def _forget_old() -> None:
+def _forget_old(spoiled: str) -> None:
+    """Delete the file `spoiled`, and all but the latest few."""
+    if spoiled:
+        (prefixes_dir() / spoiled).unlink(missing_ok=True)
     files = sorted(prefixes_dir().glob("*.bin"), key=lambda file: file.stat().st_mtime, reverse=True)
     for file in files[KEPT:]:
         file.unlink(missing_ok=True)

@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
 
 from agent.backends.base import Progress
 from agent.backends.embedded import EmbeddedBackend, create
+from agent.backends.embedded_prefix import bring
 from agent.backends.embedded_process import ServerOptions
 from agent.backends.embedded_record import Process, write
 from agent.backends.embedded_server import EmbeddedServer, running, stop_all
@@ -207,3 +209,18 @@ async def test_a_prompts_beginning_is_computed_once_for_all_servers(real_weights
     file.write_bytes(file.read_bytes()[:1000])
     assert len(await steps()) == 1
     assert await steps() == []
+
+
+@pytest.mark.parametrize(("saved", "kept"), [(100, 1), (101, 1), (140, 0)])
+async def test_what_another_session_said_meanwhile_is_not_kept(saved: int, kept: int) -> None:
+    prefixes_dir().mkdir(parents=True)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/slots/0":
+            return httpx.Response(200, json={"usage": {"prompt_tokens": 100}})
+        (prefixes_dir() / json.loads(request.content)["filename"]).touch()
+        return httpx.Response(200, json={"n_saved": saved})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://server") as http:
+        await bring(http, "server", [SystemMessage("Be brief.")], ignore)
+    assert len(list(prefixes_dir().iterdir())) == kept
