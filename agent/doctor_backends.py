@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 
-from agent.backends.address import server_url
 from agent.backends.base import Progress
 from agent.config import Settings
 from agent.diagnosis import Check
@@ -107,9 +105,7 @@ async def _told_vllm(settings: Settings) -> str:
 async def _told_ollama(settings: Settings) -> str:
     from agent.backends import ollama, wire
 
-    address = settings.ollama_url or os.environ.get("OLLAMA_HOST") or f"http://127.0.0.1:{ollama.PORT}"
-    key = os.environ.get("OLLAMA_API_KEY")
-    async with wire.client(server_url(address, ollama.PORT, "--ollama-url"), ASK_SECONDS, key) as http:
+    async with wire.client(ollama.address(settings), ASK_SECONDS, ollama.key()) as http:
         version = (await wire.ask(http.get("/api/version"), "ollama")).get("version")
         models = (await wire.ask(http.get("/api/tags"), "ollama")).get("models") or []
     return f"Ollama {version}, has {', '.join(str(model['name']) for model in models)}; "

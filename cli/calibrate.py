@@ -9,28 +9,16 @@ from agent.config import Settings, load_settings
 from agent.errors import UsageError
 from agent.react.calibration import LOST, Thresholds, is_below, judged, learn, pairs, remember
 from agent.react.judge import Judge
-from cli.display import Display, failure_of
-from cli.streams import OutputLost, prepare_streams, write
-
-_INTERRUPTED = 130
+from cli.display import Display, guarded
+from cli.streams import prepare_streams, write
 
 
 def run_calibrate(flags: dict[str, Any]) -> int:
     """Ask the model about every pair, keep the thresholds, and return the exit code."""
     prepare_streams(as_json=False)
     display = Display()
-    try:
-        asyncio.run(_calibrate(load_settings(flags), display))
-    except KeyboardInterrupt:
-        display.note("interrupted; nothing is kept of a calibration that is not complete")
-        return _INTERRUPTED
-    except OutputLost:
-        return 1
-    except Exception as error:
-        failure = failure_of(error)
-        display.failure(failure)
-        return failure.exit_code
-    return 0
+    interrupted = "interrupted; nothing is kept of a calibration that is not complete"
+    return guarded(lambda: asyncio.run(_calibrate(load_settings(flags), display)), display, interrupted)
 
 
 async def _calibrate(settings: Settings, display: Display) -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from rich.console import Console
@@ -14,8 +14,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from agent.backends.base import Progress as Step
 from agent.errors import A2IAError
-from cli.streams import give_up, printable
+from cli.streams import OutputLost, give_up, printable
 from graphs.events import Failure, ToolFinished
+
+INTERRUPTED = 130
+"""What Ctrl-C ends with."""
 
 _PLAIN_EVERY = 5.0
 
@@ -104,6 +107,22 @@ class Display:
         """Show a dimmed line."""
         self.settle()
         self._print(f"[dim]{_safe(text)}[/]")
+
+
+def guarded(work: Callable[[], None], display: Display, interrupted: str) -> int:
+    """Do `work` and return the exit code; an error is told on `display`, as is `interrupted` after Ctrl-C."""
+    try:
+        work()
+    except KeyboardInterrupt:
+        display.note(interrupted)
+        return INTERRUPTED
+    except OutputLost:
+        return 1
+    except Exception as error:
+        failure = failure_of(error)
+        display.failure(failure)
+        return failure.exit_code
+    return 0
 
 
 def call_arguments(args: Mapping[str, Any], limit: int = 60) -> str:

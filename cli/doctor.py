@@ -9,11 +9,10 @@ from typing import Any
 from agent.config import load_settings
 from agent.diagnosis import Check
 from agent.doctor import diagnose
-from cli.display import Display, failure_of
+from cli.display import INTERRUPTED, Display, failure_of
 from cli.paint import detect
 from cli.streams import OutputLost, prepare_streams, write
 
-_INTERRUPTED = 130
 _STYLES = {"ok": "green", "note": "yellow", "fail": "red"}
 _SIGNS = {"ok": "ok", "note": "denied", "fail": "error"}
 
@@ -28,7 +27,7 @@ def run_doctor(flags: dict[str, Any], *, as_json: bool) -> int:
     try:
         checks = asyncio.run(diagnose(load_settings(flags), _silent if as_json else _show))
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     except OutputLost:
         return 1
     except Exception as error:

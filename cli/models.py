@@ -2,41 +2,33 @@
 
 import asyncio
 import shutil
+from functools import partial
 
 from agent.backends.embedded_server import running, stop_all
 from agent.backends.weights import fetch, list_models
 from agent.backends.weights_model import resolve
 from agent.places import prefixes_dir
-from cli.display import Display, failure_of
-from cli.streams import OutputLost, prepare_streams, write
-
-_INTERRUPTED = 130
+from cli.display import Display, guarded
+from cli.streams import prepare_streams, write
 
 
 def run_models(action: str, model: str | None) -> int:
     """Do `pull`, `list` or `stop`; return the exit code."""
     prepare_streams(as_json=False)
     display = Display()
-    try:
-        if action == "pull":
-            path = asyncio.run(fetch(resolve(model), display.progress))
-            display.settle()
-            write(f"{path}\n")
-        elif action == "stop":
-            write(f"stopped {asyncio.run(stop_all())} model server(s)\n")
-            shutil.rmtree(prefixes_dir(), ignore_errors=True)
-        else:
-            _list()
-    except KeyboardInterrupt:
-        display.note("interrupted; the next pull goes on from here")
-        return _INTERRUPTED
-    except OutputLost:
-        return 1
-    except Exception as error:
-        failure = failure_of(error)
-        display.failure(failure)
-        return failure.exit_code
-    return 0
+    return guarded(partial(_do, action, model, display), display, "interrupted; the next pull goes on from here")
+
+
+def _do(action: str, model: str | None, display: Display) -> None:
+    if action == "pull":
+        path = asyncio.run(fetch(resolve(model), display.progress))
+        display.settle()
+        write(f"{path}\n")
+    elif action == "stop":
+        write(f"stopped {asyncio.run(stop_all())} model server(s)\n")
+        shutil.rmtree(prefixes_dir(), ignore_errors=True)
+    else:
+        _list()
 
 
 def _list() -> None:

@@ -11,10 +11,9 @@ from agent.serving.prepare import Prepared, Wanted, prepare
 from agent.serving.process import Tail, last_lines
 from agent.serving.record import Place, running
 from agent.serving.server import Started, Starter, stop
-from cli.display import Display, failure_of
+from cli.display import INTERRUPTED, Display, failure_of
 from cli.streams import OutputLost, prepare_streams, printable, write
 
-_INTERRUPTED = 130
 _FOLLOW_SECONDS = 0.2
 
 
@@ -27,7 +26,7 @@ def run_vllm(given: argparse.Namespace, extra: Sequence[str]) -> int:
     except KeyboardInterrupt:
         if given.action == "start":
             display.note("interrupted; vLLM was stopped")
-        return _INTERRUPTED
+        return INTERRUPTED
     except OutputLost as lost:
         return 0 if lost.reader_left else 1
     except Exception as error:

@@ -21,7 +21,7 @@ from cli.streams import printable, write
 
 
 def _monitor(given: argparse.Namespace) -> Monitor:
-    return Monitor(given.vllm_url or f"http://127.0.0.1:{given.port or PORT}", api_key(given))
+    return Monitor(given.vllm_url or f"http://127.0.0.1:{given.port or PORT}", _api_key(given))
 
 
 async def run_status(given: argparse.Namespace) -> int:
@@ -40,7 +40,7 @@ async def run_status(given: argparse.Namespace) -> int:
             else:
                 lines = _lines(status, cards) if status else [f"{problem.message if problem else 'no answer'}"]
                 write((f"\x1b[{drawn}A\x1b[J" if drawn else "") + "".join(f"{printable(line)}\n" for line in lines))
-                drawn = len(lines) if moves() else 0
+                drawn = len(lines) if _moves() else 0
             if not given.watch:
                 return code
             await asyncio.sleep(given.interval)
@@ -144,11 +144,11 @@ async def run_lora(given: argparse.Namespace) -> int:
         await monitor.aclose()
 
 
-def api_key(given: argparse.Namespace) -> str | None:
+def _api_key(given: argparse.Namespace) -> str | None:
     """Return the key for a server that was started with one."""
     return given.api_key or os.environ.get("A2IA_API_KEY")
 
 
-def moves() -> bool:
+def _moves() -> bool:
     """Say whether standard output is a terminal that can be drawn over."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb").lower() not in {"", "dumb"}

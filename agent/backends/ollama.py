@@ -42,6 +42,18 @@ def create(settings: Settings, report: Report) -> OllamaBackend:
     return OllamaBackend(settings, report)
 
 
+def address(settings: Settings) -> str:
+    """Return the URL of the server: `--ollama-url`, else `OLLAMA_HOST`, else this machine. Raises `UsageError`."""
+    option = "--ollama-url" if settings.ollama_url else "OLLAMA_HOST"
+    given = settings.ollama_url or os.environ.get("OLLAMA_HOST") or f"http://127.0.0.1:{PORT}"
+    return server_url(given, PORT, option)
+
+
+def key() -> str | None:
+    """Return what a server that asks for a key is given."""
+    return os.environ.get("OLLAMA_API_KEY")
+
+
 class OllamaBackend:
     """One model of an Ollama server. Every request of a run carries the same `num_ctx`: another loads it anew."""
 
@@ -50,11 +62,9 @@ class OllamaBackend:
     def __init__(self, settings: Settings, report: Report) -> None:
         self._settings = settings
         self._report = report
-        option = "--ollama-url" if settings.ollama_url else "OLLAMA_HOST"
-        address = settings.ollama_url or os.environ.get("OLLAMA_HOST") or f"http://127.0.0.1:{PORT}"
-        self._url = server_url(address, PORT, option)
+        self._url = address(settings)
         self._transport = ollama_wire.transport(self._url, settings.timeout)
-        self._http = wire.client(self._url, settings.timeout, os.environ.get("OLLAMA_API_KEY"), self._transport)
+        self._http = wire.client(self._url, settings.timeout, key(), self._transport)
         self._window = 0
 
     async def profile(self) -> ModelProfile:

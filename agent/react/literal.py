@@ -78,8 +78,8 @@ class _Reader:
             return self._object(depth)
         if opening in _CLOSING:
             return self._list(_CLOSING[opening], depth)
-        if _QUOTE.match(self.text, self.at):
-            return self._string()
+        if quote := _QUOTE.match(self.text, self.at):
+            return self._string(quote)
         number = _NUMBER.match(self.text, self.at)
         return self._number(number) if number else self._word(depth)
 
@@ -117,8 +117,8 @@ class _Reader:
         return found
 
     def _key(self, depth: int) -> str:
-        if _QUOTE.match(self.text, self.at):
-            return str(self._string())
+        if quote := _QUOTE.match(self.text, self.at):
+            return self._string(quote)
         key = _KEY.match(self.text, self.at) or _NUMBER.match(self.text, self.at)
         if key is None or depth > _MAX_DEPTH:
             raise Unreadable(f"a key is expected at {self._here()}")
@@ -176,9 +176,7 @@ class _Reader:
                 raise Unreadable(f"',' or '{closing}' is expected at {self._here()}")
             self.repairs.append("a comma was missing")
 
-    def _string(self) -> str:
-        opening = _QUOTE.match(self.text, self.at)
-        assert opening  # noqa: S101  (the caller looked)
+    def _string(self, opening: re.Match[str]) -> str:
         close = {"“": "”", "‘": "’"}.get(opening[1], opening[1])
         stop = re.compile(rf"\\|{re.escape(close)}")
         if close != '"':
