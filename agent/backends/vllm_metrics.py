@@ -11,6 +11,7 @@ import httpx
 
 from agent.backends.wire import HEALTH_SECONDS
 
+_QUERIES, _HITS = "vllm:prefix_cache_queries", "vllm:prefix_cache_hits"
 _SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{.*\})? (\S+)[ \t]*$", re.M)
 
 
@@ -59,11 +60,13 @@ class CacheMeter:
         self._http = http
         self._before: Mapping[str, float] = {}
         self._needed = True
+        self._has_counters = True
 
     async def begin(self) -> None:
-        """Read the counters before a request."""
-        if self._needed:
+        """Read the counters before a request; a server that was seen to have none is not asked again."""
+        if self._needed and self._has_counters:
             self._before = await read(self._http)
+            self._has_counters = _QUERIES in self._before
 
     async def cached(self, prompt_tokens: int, told: int | None) -> int | None:
         """Return the cached tokens of the prompt just answered; `told` is what its usage says."""
@@ -72,8 +75,9 @@ class CacheMeter:
             return told
         if not self._needed:
             return 0  # older versions leave the count out where it is 0
-        before, after = self._before, await read(self._http)
-        queries, hits = "vllm:prefix_cache_queries", "vllm:prefix_cache_hits"
-        if not before or queries not in after or after[queries] - before.get(queries, 0) != prompt_tokens:
+        if not self._has_counters:
             return None
-        return int(after.get(hits, 0) - before.get(hits, 0))
+        before, after = self._before, await read(self._http)
+        if after.get(_QUERIES, 0) - before[_QUERIES] != prompt_tokens:
+            return None
+        return int(after.get(_HITS, 0) - before.get(_HITS, 0))
