@@ -1,4 +1,4 @@
-"""Which tool calls need a person's yes, and which may be run a second time."""
+"""Which tool calls need a person's yes, and which may be run a second time or need not be."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -22,6 +22,14 @@ def may_rerun(tool_metadata: Mapping[str, Any]) -> bool:
     Strangers' hints do count here: a person has allowed this very call, and a lie costs at most its repetition.
     """
     return tool_metadata.get("read_only") is True or tool_metadata.get("idempotent") is True
+
+
+def is_steady(tool_metadata: Mapping[str, Any]) -> bool:
+    """Tell whether a tool gives the same result until another call changes something.
+
+    It is read-only and does not say that it looks at an open world (MCP's `openWorldHint`), which changes by itself.
+    """
+    return tool_metadata.get("read_only") is True and tool_metadata.get("open_world") is not True
 
 
 def _names(tool_metadata: Mapping[str, Any], tool_name: str) -> list[str]:

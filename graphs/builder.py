@@ -13,8 +13,11 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send
 
 from agent.context import observation_chars
-from graphs.nodes import Opening, approve_node, model_node, settle_node, tools_node
-from graphs.state import CallTask, Protocol, ThreadState, is_looping, open_calls
+from agent.policy import is_steady
+from graphs.history import call_tasks
+from graphs.nodes import Opening, approve_node, model_node, settle_node
+from graphs.state import Protocol, ThreadState, open_calls
+from graphs.tool_node import tools_node
 
 Graph = CompiledStateGraph[ThreadState, None, ThreadState, ThreadState]
 
@@ -54,14 +57,14 @@ def build_graph(
     whatever outlives a call need a `checkpointer`.
     """
 
+    steady = {tool.name for tool in tools if is_steady(tool.metadata or {})}
+
     def model_of(state: ThreadState) -> Literal["llm", "react"]:
         return _NODES[state.get("protocol", models.protocol)]
 
     def dispatch(state: ThreadState) -> Literal["llm", "react"] | list[Send]:
         """Send every open call to a task of its own; with none open, go back to the model."""
-        messages = state["messages"]
-        tasks: list[CallTask] = [{"call": c, "looping": is_looping(c, messages)} for c in open_calls(messages)]
-        return [Send("tools", task) for task in tasks] or model_of(state)
+        return [Send("tools", task) for task in call_tasks(state["messages"], steady)] or model_of(state)
 
     def approve_first(state: ThreadState) -> Literal["llm", "react", "approve"] | list[Send]:
         return "approve" if any(needs_yes(call) for call in open_calls(state["messages"])) else dispatch(state)

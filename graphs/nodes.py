@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -20,7 +19,6 @@ from langchain_core.messages import (
 )
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from langgraph.config import get_stream_writer
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import interrupt
 
@@ -30,10 +28,11 @@ from agent.react.model import REACT_ERROR, ReActChatModel, is_cut
 from agent.react.prompt import REACT_TEXT
 from agent.react.recover import RECOVERED
 from agent.transcript import Transcript
-from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls, told_to_conclude
+from graphs.history import failures_in_a_row, told_to_conclude
+from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls
 
 MAX_FAILURES = 3
-"""Malformed replies in a row that end a turn: the first try and two retries, each with another correction."""
+"""Replies in a row that could not be used, after which a turn ends: the first try and two retries, each told more."""
 
 MAX_RECOVERIES = 2
 """Calls that a native model wrote as text after which its thread goes on in ReAct."""
@@ -75,7 +74,7 @@ def settle_node(may_rerun: Callable[[ToolCall], bool], opening: Opening | None) 
 
     async def settle(state: ThreadState) -> Update:
         messages = state["messages"]
-        fresh: Update = {"model_calls": 0, "failures": 0, "stop_reason": None}
+        fresh: Update = {"model_calls": 0, "stop_reason": None}
         if opening and all(isinstance(message, HumanMessage) for message in messages):
             whole: list[Any] = [SystemMessage(await asyncio.to_thread(opening)), *messages]
             return {**fresh, "messages": [RemoveMessage(REMOVE_ALL_MESSAGES), *whole]}
@@ -132,20 +131,30 @@ def model_node(
         return reply
 
     async def node(state: ThreadState) -> Update:
-        calls = state.get("model_calls", 0)
-        if calls >= max_steps:
-            return {"messages": [_partial_answer(state["messages"], calls)], "stop_reason": "step_limit"}
+        calls, failures = state.get("model_calls", 0), failures_in_a_row(state["messages"])
+        if ended := _ended(state, failures, max_steps):
+            return ended
         reply = _without_cut_calls(await ask(state["messages"]))
-        failures = state.get("failures", 0) + 1 if reply.invalid_tool_calls else 0
-        update: Update = {"messages": [reply], "model_calls": calls + 1, "failures": failures}
+        update: Update = {"messages": [reply], "model_calls": calls + 1}
         update |= _changed_protocol(state["messages"], reply)
         if not reply.invalid_tool_calls:
             return update if reply.tool_calls else {**update, "stop_reason": "answered"}
         form = model.form.reminder if isinstance(model, ReActChatModel) else _NATIVE_FORM
-        update["messages"] += [_correction(bad, f" {form}" if failures > 1 else "") for bad in reply.invalid_tool_calls]
-        return {**update, "stop_reason": "format_errors"} if failures >= MAX_FAILURES else update
+        update["messages"] += [_correction(bad, f" {form}" if failures else "") for bad in reply.invalid_tool_calls]
+        last = failures + 1 >= MAX_FAILURES and not reply.tool_calls
+        return {**update, "stop_reason": "format_errors"} if last else update
 
     return node
+
+
+def _ended(state: ThreadState, failures: int, max_steps: int) -> Update | None:
+    """Return how a turn ends that has used up its failures or its steps."""
+    calls = state.get("model_calls", 0)
+    if failures >= MAX_FAILURES:
+        return {"stop_reason": "format_errors"}
+    if calls >= max_steps:
+        return {"messages": [_partial_answer(state["messages"], calls)], "stop_reason": "step_limit"}
+    return None
 
 
 def _changed_protocol(messages: Sequence[BaseMessage], reply: AIMessage) -> Update:
@@ -234,54 +243,3 @@ def _edited(reply: AIMessage, edits: Mapping[str | None, dict[str, Any]]) -> AIM
     calls = [ToolCall(**{**call, "args": edits.get(call["id"], call["args"])}) for call in reply.tool_calls]
     extra = {key: value for key, value in reply.additional_kwargs.items() if key not in (REACT_TEXT, "tool_calls")}
     return reply.model_copy(update={"tool_calls": calls, "additional_kwargs": extra})
-
-
-def tools_node(tools: Sequence[BaseTool], *, max_chars: int) -> CallNode:
-    """Return the node that runs one call. Whatever the tool does, the call gets exactly one result.
-
-    A result is cut to `max_chars` characters.
-    """
-    by_name = {tool.name: tool for tool in tools}
-
-    async def run(state: CallTask) -> Update:
-        call = state["call"]
-        tool = by_name.get(call["name"])
-        if tool is None:
-            text = f"There is no tool {call['name']!r}. The tools are: {', '.join(by_name) or 'none'}."
-            return {"messages": [call_result(call, text, "error", server="", ms=0, truncated=False)]}
-        server = (tool.metadata or {}).get("server", "")
-        if state["looping"]:
-            text = "This same call was made twice, and its result is above. Give the Final Answer with what is known."
-            return {"messages": [call_result(call, text, "error", server=server, ms=0, truncated=False, repeat=True)]}
-        get_stream_writer()({"type": "tool_started", "server": server, **_shown(call)})
-        started = time.monotonic()
-        result = await _invoke(tool, call)
-        details = result.artifact if isinstance(result.artifact, dict) else {}
-        text = cut_text(result.text, max_chars)
-        return {
-            "messages": [
-                call_result(
-                    call,
-                    text,
-                    "error" if result.status == "error" else "ok",
-                    server=server,
-                    ms=round((time.monotonic() - started) * 1000, 1),
-                    truncated=bool(details.get("truncated")) or text != result.text,
-                )
-            ]
-        }
-
-    return run
-
-
-def _shown(call: ToolCall) -> dict[str, Any]:
-    return {"id": call["id"], "tool": call["name"], "args": call["args"]}
-
-
-async def _invoke(tool: BaseTool, call: ToolCall) -> ToolMessage:
-    try:
-        result = await tool.ainvoke({**call, "type": "tool_call"})
-    except Exception as error:  # an exception that left the node would cancel the sibling calls
-        _log.exception("tool %s failed", tool.name)
-        return call_result(call, f"{tool.name} failed: {type(error).__name__}: {error}", "error")
-    return result if isinstance(result, ToolMessage) else call_result(call, str(result), "ok")

@@ -194,8 +194,11 @@ class Session:
         return events
 
     def _model_replied(self, update: Mapping[str, Any], messages: Sequence[Any], result: Result) -> list[Event]:
-        reply: AIMessage = messages[0]
         stop = update.get("stop_reason")
+        if not messages:
+            self._could_not_be_used(result.steps[-1].result, result)
+            return []
+        reply: AIMessage = messages[0]
         if stop != "step_limit":
             result.usage.add(dict(reply.usage_metadata) if reply.usage_metadata else None)
             self._measure(reply)
@@ -211,10 +214,15 @@ class Session:
         if stop == "step_limit":
             events.append(AnswerDelta(reply.text))
         if stop == "format_errors":
-            said = reply.invalid_tool_calls[0]["error"]
-            hint = "Say it in other words, in smaller steps, or use a larger model."
-            result.error = Failure("FormatErrors", f"The model's reply could not be read three times: {said}", hint, 5)
+            self._could_not_be_used(str(reply.invalid_tool_calls[0]["error"]), result)
         return events
+
+    def _could_not_be_used(self, why: str, result: Result) -> None:
+        """End a turn after too many replies that could not be used; `why` is what was wrong with the last."""
+        hint = "Say it in other words, in smaller steps, or use a larger model."
+        said = f"Three replies of the model in a row could not be used: {why}"
+        result.stop_reason = "format_errors"
+        result.error = Failure("FormatErrors", said, hint, 5)
 
     def _measure(self, reply: AIMessage) -> None:
         one = Usage()

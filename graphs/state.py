@@ -2,16 +2,13 @@
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
 Protocol = Literal["native", "react"]
 StopReason = Literal["answered", "step_limit", "denied", "format_errors", "overflow", "interrupted", "error"]
 CallStatus = Literal["ok", "error", "denied", "interrupted"]
-
-
-_LONGEST_CIRCLE = 4
 
 
 class ThreadState(TypedDict):
@@ -26,8 +23,6 @@ class ThreadState(TypedDict):
     """The protocol that the thread's model speaks; the graph's default where absent."""
     model_calls: NotRequired[int]
     """Model calls since the last user message."""
-    failures: NotRequired[int]
-    """Malformed replies in a row."""
     stop_reason: NotRequired[StopReason | None]
     """Why the turn ended; None while it runs."""
 
@@ -38,6 +33,10 @@ class CallTask(TypedDict):
     call: ToolCall
     looping: bool
     """Whether the turn goes in a circle with this call."""
+    known: ToolMessage | None
+    """The result of the same call, where it cannot have changed since."""
+    warned: bool
+    """Whether the reply before could not be used either."""
 
 
 def last_reply(messages: list[AnyMessage]) -> AIMessage | None:
@@ -50,33 +49,6 @@ def open_calls(messages: list[AnyMessage]) -> list[ToolCall]:
     reply = last_reply(messages)
     done = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
     return [call for call in reply.tool_calls if call["id"] not in done] if reply else []
-
-
-def is_looping(call: ToolCall, messages: list[AnyMessage]) -> bool:
-    """Say whether the turn's latest calls went twice round a circle, results included, and `call` begins it again.
-
-    A circle is one call repeated, or up to four that take turns. Where a result changed, something happens.
-    """
-    steps: list[tuple[list[Any], list[str]]] = []
-    for message in messages:
-        if isinstance(message, HumanMessage):
-            steps = []
-        elif isinstance(message, AIMessage):
-            steps.append(([(made["name"], made["args"]) for made in message.tool_calls], []))
-        elif isinstance(message, ToolMessage) and steps:
-            steps[-1][1].append(message.text)
-    before = steps[:-1]
-    return any(
-        before[-2 * size : -size] == before[-size:] and before[-size][0] == [(call["name"], call["args"])]
-        for size in range(1, _LONGEST_CIRCLE + 1)
-        if len(before) >= 2 * size
-    )
-
-
-def told_to_conclude(messages: list[AnyMessage]) -> bool:
-    """Say whether the latest message refused a call that was repeated too often; the next reply must be an answer."""
-    latest = messages[-1] if messages else None
-    return isinstance(latest, ToolMessage) and isinstance(latest.artifact, dict) and bool(latest.artifact.get("repeat"))
 
 
 def call_result(call: ToolCall, text: str, status: CallStatus, **details: Any) -> ToolMessage:

@@ -24,11 +24,14 @@ class Outcome:
     error: bool = False
     truncated: bool = False
     warning: str | None = None
+    refused: bool = False
+    """Whether the arguments did not fit, so that nothing was run."""
 
     @property
     def artifact(self) -> dict[str, Any]:
         """The part that the model does not see."""
-        return {"truncated": self.truncated, "warning": self.warning}
+        mark = {"format_error": True} if self.refused else {}
+        return {"truncated": self.truncated, "warning": self.warning, **mark}
 
 
 Caller = Callable[[dict[str, Any]], Awaitable[Outcome]]
@@ -83,6 +86,7 @@ def _metadata(spec: ServerSpec, tool: Tool) -> dict[str, Any]:
         "mcp_name": tool.name,
         "read_only": read_only,
         "idempotent": bool(hints and hints.idempotent_hint),
+        "open_world": bool(hints and hints.open_world_hint),
         # The protocol's default: what is not read-only is destructive until it says otherwise.
         "destructive": not read_only and destructive is not False,
         "builtin": spec.builtin,

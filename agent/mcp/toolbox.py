@@ -110,7 +110,7 @@ class Toolbox:
 
         async def call(arguments: dict[str, Any]) -> Outcome:
             if problem := check.problem(arguments):
-                return Outcome(problem, error=True)
+                return Outcome(problem, error=True, refused=True)
             return await self._run(server, tool, check, may_rerun(made.metadata or {}), arguments)
 
         made = to_langchain(server.spec, tool, name, check, call)

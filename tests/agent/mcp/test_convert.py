@@ -72,6 +72,7 @@ async def test_hints_of_strangers_are_kept_but_marked_as_theirs(tmp_path: Path) 
         "mcp_name": "read_file",
         "read_only": True,
         "idempotent": False,
+        "open_world": False,
         "destructive": False,
         "builtin": False,
     }

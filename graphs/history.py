@@ -1,0 +1,108 @@
+"""What a turn has done so far: calls that repeat, circles of calls, replies in a row that could not be used."""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
+
+from graphs.state import CallTask, open_calls
+
+_LONGEST_CIRCLE = 4
+
+
+@dataclass(slots=True)
+class _Step:
+    """One reply of the model, and the results of its calls as far as they are there."""
+
+    reply: AIMessage
+    results: list[ToolMessage] = field(default_factory=list)
+
+    @property
+    def calls(self) -> list[tuple[str, object]]:
+        return [(call["name"], call["args"]) for call in self.reply.tool_calls]
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing of the reply could be used: unreadable, no such tool, arguments that the schema refuses."""
+        return bool(self.results) and all(is_marked(result, "format_error") for result in self.results)
+
+
+def is_marked(message: ToolMessage, mark: str) -> bool:
+    """Say whether the artifact of a result has a true value under `mark`."""
+    return isinstance(message.artifact, dict) and bool(message.artifact.get(mark))
+
+
+def _steps(messages: Sequence[AnyMessage]) -> list[_Step]:
+    """Return the steps since the last message of the user."""
+    steps: list[_Step] = []
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            steps = []
+        elif isinstance(message, AIMessage):
+            steps.append(_Step(message))
+        elif isinstance(message, ToolMessage) and steps:
+            steps[-1].results.append(message)
+    return steps
+
+
+def failures_in_a_row(messages: Sequence[AnyMessage]) -> int:
+    """Return how many replies at the end of the turn could not be used."""
+    count = 0
+    for step in reversed(_steps(messages)):
+        if not step.failed:
+            break
+        count += 1
+    return count
+
+
+def call_tasks(messages: Sequence[AnyMessage], steady: Set[str]) -> list[CallTask]:
+    """Return a task for every open call. `steady` are the tools that give the same result until another changes it."""
+    before = _steps(messages)[:-1]
+    warned = failures_in_a_row(messages[: _last_reply_at(messages)]) > 0
+    tasks: list[CallTask] = []
+    for call in open_calls(list(messages)):
+        same = _same_results(call, before, steady)
+        looping = len(same) > 1 or _circles(call, before)
+        tasks.append({"call": call, "looping": looping, "known": same[0] if same else None, "warned": warned})
+    return tasks
+
+
+def told_to_conclude(messages: Sequence[AnyMessage]) -> bool:
+    """Say whether the latest message refused a call that was repeated too often; the next reply must be an answer."""
+    latest = messages[-1] if messages else None
+    return isinstance(latest, ToolMessage) and is_marked(latest, "repeat")
+
+
+def _last_reply_at(messages: Sequence[AnyMessage]) -> int:
+    return max((place for place, message in enumerate(messages) if isinstance(message, AIMessage)), default=0)
+
+
+def _same_results(call: ToolCall, before: Sequence[_Step], steady: Set[str]) -> list[ToolMessage]:
+    """Return the results of the same call since the last one that may have changed something."""
+    same: list[ToolMessage] = []
+    if call["name"] not in steady:
+        return same
+    for step in before:
+        results = {result.tool_call_id: result for result in step.results}
+        for made in step.reply.tool_calls:
+            result = results.get(made["id"] or "")
+            if result is None or is_marked(result, "format_error") or is_marked(result, "denied"):
+                continue
+            if (made["name"], made["args"]) == (call["name"], call["args"]):
+                same.append(result)
+            elif made["name"] not in steady:
+                same.clear()
+    return same
+
+
+def _circles(call: ToolCall, before: Sequence[_Step]) -> bool:
+    """Say whether the latest steps went twice round a circle, results included, and `call` begins it again.
+
+    A circle is one call repeated, or up to four that take turns. Where a result changed, something happens.
+    """
+    seen = [(step.calls, [result.text for result in step.results]) for step in before if not step.failed]
+    return any(
+        seen[-2 * size : -size] == seen[-size:] and seen[-size][0] == [(call["name"], call["args"])]
+        for size in range(1, _LONGEST_CIRCLE + 1)
+        if len(seen) >= 2 * size
+    )

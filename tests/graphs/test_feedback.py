@@ -1,0 +1,104 @@
+"""What a model is told of calls that cannot be made, and of calls that it makes again."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+from langchain_core.messages import ToolMessage
+
+from graphs.state import Protocol
+from tests.fakes import Say
+from tests.graphs.threads import Thread, collect, tool
+
+
+async def echo(text: str) -> str:
+    """Echo it."""
+    return f"echo: {text}"
+
+
+def says(name: str, /, **args: Any) -> Say:
+    return Say(calls=[(name, args)])
+
+
+async def results(thread: Thread) -> list[str]:
+    return [m.text for m in await thread.messages() if isinstance(m, ToolMessage)]
+
+
+@pytest.mark.parametrize("bad", [("ecko", {"text": "a"}), ("echo", {"txt": "a"}), ("echo", {"text": ["a"]})])
+async def test_three_calls_that_cannot_be_made_end_the_turn_each_told_more(
+    protocol: Protocol, bad: tuple[str, dict[str, Any]]
+) -> None:
+    thread = Thread(protocol, [Say(calls=[bad])] * 3, [tool("echo", echo)], bare=True)
+    _, result = await collect(thread.session.run("go"))
+    assert (result.stop_reason, len(result.steps)) == ("format_errors", 3)
+    assert result.error is not None and result.error.exit_code == 5
+    first, second, third = await results(thread)
+    assert "echo" in first and second.startswith(first) and len(second) > len(first)
+    assert third.splitlines()[0] in result.error.message
+
+
+async def test_a_call_that_can_be_made_forgives_those_before(protocol: Protocol) -> None:
+    bad = says("echo", txt="a")
+    script = [bad, bad, says("echo", text="a"), bad, bad, Say("done")]
+    _, result = await collect(Thread(protocol, script, [tool("echo", echo)], bare=True).session.run("go"))
+    assert (result.stop_reason, result.answer) == ("answered", "done")
+
+
+async def test_unreadable_replies_and_wrong_arguments_count_together(protocol: Protocol) -> None:
+    script = [says("echo", txt="a"), Say(malformed=("echo", "[{a")), says("ecko")]
+    _, result = await collect(Thread(protocol, script, [tool("echo", echo)], bare=True).session.run("go"))
+    assert (result.stop_reason, result.usage.model_calls) == ("format_errors", 3)
+
+
+class Counting:
+    """A tool that says how often it was run."""
+
+    def __init__(self) -> None:
+        self.runs = count(1)
+
+    async def look(self, name: str = "") -> str:
+        """Look for it."""
+        return f"{name} seen {next(self.runs)} times"
+
+
+async def run(protocol: Protocol, script: list[Say], **metadata: Any) -> Any:
+    looks = tool("look", Counting().look, **metadata)
+    thread = Thread(protocol, [*script, Say("done")], [looks, tool("echo", echo)])
+    return (await collect(thread.session.run("go")))[1]
+
+
+async def test_a_reading_call_made_again_is_answered_from_the_first_and_then_the_run_concludes(
+    protocol: Protocol,
+) -> None:
+    result = await run(protocol, [says("look", name="a")] * 3, read_only=True)
+    first, second, third = [step.result for step in result.steps]
+    assert first == "a seen 1 times" and second.endswith(first) and "same call before" in second
+    assert "Give the Final Answer" in third
+    assert [step.status for step in result.steps] == ["ok", "ok", "error"] and result.answer == "done"
+
+
+async def test_reading_calls_that_take_turns_are_answered_from_the_first_too(protocol: Protocol) -> None:
+    script = [says("look", name=name) for name in "abab"]
+    result = await run(protocol, script, read_only=True)
+    assert [step.result[-12:] for step in result.steps] == ["seen 1 times", "seen 2 times"] * 2
+
+
+async def test_after_a_call_that_may_change_something_a_reading_call_runs_again(protocol: Protocol) -> None:
+    script = [says("look", name="a"), says("echo", text="x"), says("look", name="a")]
+    result = await run(protocol, script, read_only=True)
+    assert [step.result for step in result.steps][-1] == "a seen 2 times"
+
+
+@pytest.mark.parametrize("hints", [{}, {"read_only": True, "open_world": True}])
+async def test_what_may_change_by_itself_is_asked_again(protocol: Protocol, hints: dict[str, bool]) -> None:
+    result = await run(protocol, [says("look", name="a")] * 4, **hints)
+    assert [step.result for step in result.steps] == [f"a seen {n} times" for n in range(1, 5)]
+
+
+async def test_a_new_turn_reads_anew(protocol: Protocol) -> None:
+    looks = tool("look", Counting().look, read_only=True)
+    script = [says("look", name="a"), Say("once"), says("look", name="a"), Say("twice")]
+    thread = Thread(protocol, script, [looks])
+    await collect(thread.session.run("go"))
+    _, result = await collect(thread.session.run("again"))
+    assert result.steps[0].result == "a seen 2 times"
