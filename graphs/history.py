@@ -8,6 +8,12 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 from graphs.state import CallTask, open_calls
 
 _LONGEST_CIRCLE = 4
+_FAILED_CALLS = 5
+"""Calls of one tool in a row that failed, after which another try is no use."""
+
+_CONCLUDE = "Give the Final Answer with what is known."
+_CIRCLE = f"This same call was made twice, and its result is above. {_CONCLUDE}"
+_HOPELESS = f"The last {_FAILED_CALLS} calls of this tool failed. {_CONCLUDE}"
 
 
 @dataclass(slots=True)
@@ -62,8 +68,9 @@ def call_tasks(messages: Sequence[AnyMessage], steady: Set[str]) -> list[CallTas
     tasks: list[CallTask] = []
     for call in open_calls(list(messages)):
         same = _same_results(call, before, steady)
-        looping = len(same) > 1 or _circles(call, before)
-        tasks.append({"call": call, "looping": looping, "known": same[0] if same else None, "warned": warned})
+        circles = len(same) > 1 or _circles(call, before)
+        refused = _CIRCLE if circles else _HOPELESS if _keeps_failing(call, before) else ""
+        tasks.append({"call": call, "refused": refused, "known": same[0] if same else None, "warned": warned})
     return tasks
 
 
@@ -105,4 +112,12 @@ def _circles(call: ToolCall, before: Sequence[_Step]) -> bool:
         seen[-2 * size : -size] == seen[-size:] and seen[-size][0] == [(call["name"], call["args"])]
         for size in range(1, _LONGEST_CIRCLE + 1)
         if len(seen) >= 2 * size
+    )
+
+
+def _keeps_failing(call: ToolCall, before: Sequence[_Step]) -> bool:
+    latest = before[-_FAILED_CALLS:]
+    return len(latest) == _FAILED_CALLS and all(
+        {name for name, _ in step.calls} == {call["name"]} and all(r.status == "error" for r in step.results)
+        for step in latest
     )

@@ -31,8 +31,8 @@ class CallTask(TypedDict):
     """What one `Send` to the tools node carries."""
 
     call: ToolCall
-    looping: bool
-    """Whether the turn goes in a circle with this call."""
+    refused: str
+    """What the model is told in place of a result, where the turn has to conclude; else empty."""
     known: ToolMessage | None
     """The result of the same call, where it cannot have changed since."""
     warned: bool

@@ -31,8 +31,8 @@ def tools_node(tools: Sequence[BaseTool], *, max_chars: int) -> CallNode:
         if tool is None:
             return _not_run(call, _warned(unknown_tool(call["name"], tools), state), format_error=True)
         server = (tool.metadata or {}).get("server", "")
-        if state["looping"]:
-            return _not_run(call, _CONCLUDE, server=server, repeat=True)
+        if state["refused"]:
+            return _not_run(call, state["refused"], server=server, repeat=True)
         if known:
             text = f"{_SAME}\n{cut_text(known.text, _KNOWN_CHARS)}"
             status: CallStatus = "error" if known.status == "error" else "ok"
@@ -61,7 +61,6 @@ def tools_node(tools: Sequence[BaseTool], *, max_chars: int) -> CallNode:
     return run
 
 
-_CONCLUDE = "This same call was made twice, and its result is above. Give the Final Answer with what is known."
 _SAME = "You made this same call before and nothing has changed since, so the result is the same:"
 _AGAIN = "This is the second call in a row that could not be made: the next one is the last. Change the arguments, or"
 _AGAIN += " choose another tool, or ask the user for what is missing."

@@ -37,7 +37,7 @@ def excerpt(stream: BinaryIO, name: str, start: int, end: int | None) -> str:
     """
     window = _read(_as_narrow(stream, name), start)
     if start > max(window.lines, 1):
-        raise _too_far(name, start, window)
+        raise _too_far(stream, name, start, window)
     text, last, partial = _select(window, name, start, end)
     if text == "" and window.lines == 0:
         return "(empty file)"
@@ -123,9 +123,13 @@ def _header(window: _Window, start: int, last: int, partial: bool) -> str:
     return f"[lines {start}-{last} of {total}{more}]"
 
 
-def _too_far(name: str, start: int, window: _Window) -> ToolFailure:
+def _too_far(stream: BinaryIO, name: str, start: int, window: _Window) -> ToolFailure:
     if not window.whole:
         return ToolFailure(f"start_line {start} is too far into '{name}' to be read: use execute_command with sed -n.")
     if window.lines == 0:
         return ToolFailure(f"'{name}' is empty, so it has no line {start}.")
-    return ToolFailure(f"'{name}' has only {window.lines} lines: choose a start_line up to {window.lines}.")
+    said = f"'{name}' has only {window.lines} lines"
+    if window.lines >= _COUNTED:
+        return ToolFailure(f"{said}: choose a start_line up to {window.lines}.")
+    stream.seek(0)
+    return ToolFailure(f"{said}. This is all of it:\n{excerpt(stream, name, 1, None)}")

@@ -5,7 +5,7 @@ import stat
 from collections import Counter
 from pathlib import PurePath
 
-from tools.encoding import decoded, encoded
+from tools.encoding import decoded, encoded, is_binary
 from tools.errors import ToolFailure
 from tools.excerpt import excerpt
 from tools.related import named_files
@@ -15,6 +15,7 @@ from tools.workspace import Place, Workspace, require_file
 
 _MAX_ENTRIES = 100_000
 _MAX_CONTENT = 5_000_000
+_MAX_BEFORE = 2_000
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -69,7 +70,8 @@ class Files:
     def write_file(self, path: str, content: str) -> str:
         """Create a file, or replace all of it, with content.
 
-        Makes missing folders; the old file stays until the new one is complete.
+        Makes missing folders; the old file stays until the new one is complete. Where a short text was replaced by one
+        of less than half its length, the result tells it: a model that meant to change a line has not lost the rest.
 
         Raises:
             ToolFailure: the path can not be written, or the content is too large.
@@ -79,11 +81,24 @@ class Files:
         data = encoded(content, "utf-8")
         if len(data) > _MAX_CONTENT:
             raise ToolFailure(f"content is {size_text(len(data))}, the limit is {size_text(_MAX_CONTENT)}: write less.")
-        with self._workspace.writing, self._workspace.place(path, write=True) as place:
-            done = "Replaced" if place.status() else "Created"
-            _write(place, data)
+        with self._workspace.writing:
+            before = self._short_text(path)
+            with self._workspace.place(path, write=True) as place:
+                done = "Replaced" if place.status() else "Created"
+                _write(place, data)
         lines = content.count("\n") + (not content.endswith("\n") and content != "")
-        return f"{done} {place.path} ({lines} {'line' if lines == 1 else 'lines'})."
+        lost = f" Before, it held:\n{before}" if len(content) < len(before) / 2 else ""
+        return f"{done} {place.path} ({lines} {'line' if lines == 1 else 'lines'}).{lost}"
+
+    def _short_text(self, path: str) -> str:
+        """Give the text of a file, or nothing if there is none, or more than a short one."""
+        names = self._workspace.names(path)
+        stream = self._workspace.open_file(names) if names else None
+        if stream is None:
+            return ""
+        with stream:
+            data = stream.read(_MAX_BEFORE + 1)
+        return "" if len(data) > _MAX_BEFORE or is_binary(data) else data.decode("utf-8", "replace").strip()
 
     def edit_file(self, path: str, old: str, new: str) -> str:
         """Replace the text old by new in a file; old must be exact and occur once (empty: add new at the end).

@@ -74,7 +74,7 @@ def _other_spaces(text: str, old: str) -> str:
     if not 3 <= len(squeezed) <= _SHOWN:
         return ""
     found = re.findall(r"\s*".join(map(re.escape, squeezed)), text[:_MAX_SPACED])
-    return f" With other spaces it is there; give old as it is: {found[0]}" if len(found) == 1 else ""
+    return f" Only its spaces differ. Call edit_file again with old: {found[0]}" if len(found) == 1 else ""
 
 
 def _whole(text: str, name: str) -> str:

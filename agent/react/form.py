@@ -43,8 +43,8 @@ class Form:
     """Says whether a kept text is in this form; a thread may have changed its server."""
     reader: Callable[[Tools], Reader]
     """Gives a reader of one reply to a request with these tools (OpenAI form)."""
-    constraint: Callable[[Sequence[Mapping[str, Any]]], str]
-    """Gives the constraint for a step over these tools (OpenAI function specs)."""
+    constraint: Callable[[Sequence[Mapping[str, Any]], bool], str]
+    """Gives the constraint for a step over these tools (OpenAI function specs); False: no answer, only a call."""
 
 
 _TEXT_INSTRUCTIONS = """\

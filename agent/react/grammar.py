@@ -41,13 +41,17 @@ def describe(tools: Sequence[Mapping[str, Any]]) -> list[CallableTool]:
     return [CallableTool(tool["name"], plain_schema(tool.get("parameters") or {})) for tool in tools]
 
 
-def step_grammar(tools: Sequence[Mapping[str, Any]]) -> str:
-    """Return the Lark grammar of one step; with no tools it holds the model to a final answer."""
+def step_grammar(tools: Sequence[Mapping[str, Any]], answer: bool = True) -> str:
+    """Return the Lark grammar of one step: a call of one of `tools`, or a final answer.
+
+    Without tools it is an answer, without `answer` a call.
+    """
     callables = describe(tools)
     calls = [f"call_{number}" for number in range(len(callables))]
+    ends = [*calls, "final"] if answer or not calls else calls
     rules = [
         "%llguidance {}",
-        f'start: "Thought: " /[^\\n]{{1,{THOUGHT_CHARS}}}/ "\\n" ({" | ".join([*calls, "final"])})',
+        f'start: "Thought: " /[^\\n]{{1,{THOUGHT_CHARS}}}/ "\\n" ({" | ".join(ends)})',
         'final: "Final Answer: " /(.|\\n)+/',
     ]
     for rule, tool in zip(calls, callables, strict=True):

@@ -13,11 +13,11 @@ from agent.react.grammar import THOUGHT_CHARS, describe
 THOUGHT, TOOL, INPUT, ANSWER = "reason", "tool", "tool_input", "response"
 
 
-def step_schema(tools: Sequence[Mapping[str, Any]]) -> str:
-    """Return the JSON schema (its text) of one step; with no tools it holds the model to an answer."""
+def step_schema(tools: Sequence[Mapping[str, Any]], answer: bool = True) -> str:
+    """Return the JSON schema (its text) of one step; `tools` and `answer` as for `step_grammar`."""
     calls = [_step({TOOL: {"const": tool.name}, INPUT: tool.arguments}) for tool in describe(tools)]
-    answer = _step({ANSWER: {"type": "string", "minLength": 1}})
-    return json.dumps({"anyOf": [*calls, answer]} if calls else answer)
+    ends = [*calls, *([_step({ANSWER: {"type": "string", "minLength": 1}})] if answer or not calls else [])]
+    return json.dumps({"anyOf": ends} if len(ends) > 1 else ends[0])
 
 
 def _step(end: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,13 +65,17 @@ class Judge:
     threshold: float = -math.inf
     """The log-odds below which a tool is declined."""
 
-    async def verdict(self, messages: Sequence[BaseMessage], tool: Mapping[str, Any]) -> Verdict | None:
+    async def verdict(
+        self, messages: Sequence[BaseMessage], tool: Mapping[str, Any], *, always: bool = False
+    ) -> Verdict | None:
         """Judge a call of `tool` (an OpenAI function spec) as the next step of the thread `messages`.
 
-        None where it needs no judge: in the middle of work, in a conversation that goes on, and where the user named
-        the tool; and where the server tells no probabilities.
+        None where it needs no judge: in the middle of work (unless `always`), in a conversation that goes on, and where
+        the user named the tool; and where the server tells no probabilities.
         """
-        request = first_request(messages)
+        request = only_request(messages)
+        if not always and any(isinstance(message, AIMessage) for message in messages):
+            return None
         if request is None or tool["name"] in request:
             return None
         began = time.monotonic()
@@ -89,10 +93,10 @@ class Judge:
         return _log_odds(info.get("logprobs"))
 
 
-def first_request(messages: Sequence[BaseMessage]) -> str | None:
-    """Return what the user asked if nothing but that stands in the thread, else None."""
-    asked = [message for message in messages if not isinstance(message, SystemMessage)]
-    return asked[0].text if len(asked) == 1 and isinstance(asked[0], HumanMessage) else None
+def only_request(messages: Sequence[BaseMessage]) -> str | None:
+    """Return what the user asked for if it was one thing, else None."""
+    asked = [message.text for message in messages if isinstance(message, HumanMessage)]
+    return asked[0] if len(asked) == 1 else None
 
 
 def _prompt(request: str, tool: Mapping[str, Any], *, system_role: bool) -> list[BaseMessage]:

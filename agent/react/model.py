@@ -24,13 +24,13 @@ from agent.react.judge import Judge, Verdict
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
 from agent.react.streamed import StreamedChatModel
-from agent.react.toolset import READ_ONLY
+from agent.react.toolset import OVERWRITES, READ_ONLY
 from agent.transcript import Transcript
 
 _log = logging.getLogger(__name__)
 
 JUDGED = "judged"
-"""Key of `response_metadata` that holds the judge's verdict on a thread's first call."""
+"""Key of `response_metadata` that holds the judge's verdict on a call."""
 
 REACT_ERROR = "react_error"
 """Key of `additional_kwargs` that holds what was wrong with a malformed step, as the model should read it."""
@@ -57,7 +57,8 @@ class ReActChatModel(StreamedChatModel):
     system_role: bool = True
     """Whether the inner model's chat template takes a system message."""
     judge: Judge | None = None
-    """Asked whether a thread's first call is needed; only where a constraint can hold the reply to an answer."""
+    """Asked whether a call is needed, the thread's first or one that overwrites; only where a constraint
+    can hold the reply to an answer."""
 
     @property
     def _llm_type(self) -> str:
@@ -73,13 +74,19 @@ class ReActChatModel(StreamedChatModel):
         return self.inner._get_ls_params(stop, **kwargs)
 
     def bind_tools(
-        self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], **kwargs: Any
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: Any = None,
+        **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Return this model with `tools` in its prompt and, where the server can, in the constraint on its replies.
 
-        Of `tool_choice` only "none" is obeyed, and only under a constraint: the prompt stays, a call cannot be written.
+        `tool_choice` ("none", "any", "required", a tool's name, or OpenAI's object) is obeyed under a constraint alone:
+        the prompt stays, what was not chosen cannot be written. So `with_structured_output` works there too.
         """
-        return self.bind(tools=[tool_spec(tool) for tool in tools], **kwargs)
+        chosen = {} if tool_choice is None else {"tool_choice": tool_choice}
+        return self.bind(tools=[tool_spec(tool) for tool in tools], **chosen, **kwargs)
 
     def prompt(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[BaseMessage]:
         """Return exactly the messages that the inner model is sent for `messages` and `tools` (OpenAI form)."""
@@ -95,9 +102,9 @@ class ReActChatModel(StreamedChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> tuple[list[BaseMessage], dict[str, Any]]:
         tools = kwargs.pop("tools", [])
-        callable_now = [] if kwargs.pop("tool_choice", None) == "none" else tools
+        functions, answer = _chosen(_functions(tools), kwargs.pop("tool_choice", None))
         if self.constrain:
-            kwargs |= self.constrain(_constraint(self.form, json.dumps(_functions(callable_now))))
+            kwargs |= self.constrain(_constraint(self.form, json.dumps(functions), answer))
         prompt = self.prompt(messages, tools)
         _log.debug("sent to the model:\n%s", Transcript(prompt))
         return prompt, {"stop": [*STOP, *(stop or [])], **kwargs}
@@ -133,13 +140,13 @@ class ReActChatModel(StreamedChatModel):
         self, messages: list[BaseMessage], out: ChatGenerationChunk, kwargs: dict[str, Any]
     ) -> Verdict | None:
         calls = out.message.tool_call_chunks if isinstance(out.message, AIMessageChunk) else []
-        if not (calls and self.judge and self.constrain):
+        if not (calls and self.judge and self.constrain) or kwargs.get("tool_choice") not in _FREE:
             return None
-        called = next((tool for tool in _functions(kwargs["tools"]) if tool["name"] == calls[0]["name"]), None)
+        called = next((tool for tool in kwargs["tools"] if tool["function"]["name"] == calls[0]["name"]), None)
         if called is None:
             return None
-        verdict = await self.judge.verdict(messages, called)
-        _log.debug("the judge of the first call: %s", verdict)
+        verdict = await self.judge.verdict(messages, called["function"], always=bool(called.get(OVERWRITES)))
+        _log.debug("the judge of the call: %s", verdict)
         return verdict
 
     async def _reply(
@@ -154,18 +161,33 @@ class ReActChatModel(StreamedChatModel):
 
 
 def tool_spec(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> dict[str, Any]:
-    """Return a tool in OpenAI form, with a mark beside it if it changes nothing."""
-    read_only = isinstance(tool, BaseTool) and (tool.metadata or {}).get("read_only") is True
-    return convert_to_openai_tool(tool) | ({READ_ONLY: True} if read_only else {})
+    """Return a tool in OpenAI form, with a mark beside it if it changes nothing, or if it overwrites files here."""
+    hints = (isinstance(tool, BaseTool) and tool.metadata) or {}
+    overwrites = hints.get("builtin") and hints.get("destructive") and not hints.get("open_world")
+    marks = {READ_ONLY: hints.get("read_only") is True, OVERWRITES: bool(overwrites)}
+    return convert_to_openai_tool(tool) | {mark: True for mark, set_ in marks.items() if set_}
 
 
 def _functions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [tool["function"] for tool in tools]
 
 
+_FREE = (None, False, "auto")
+
+
+def _chosen(functions: list[dict[str, Any]], choice: Any) -> tuple[list[dict[str, Any]], bool]:
+    """Return which tools a reply may call by `tool_choice`, and whether it may be an answer."""
+    if choice in _FREE:
+        return functions, True
+    if choice == "none":
+        return [], True
+    name = choice["function"]["name"] if isinstance(choice, Mapping) else choice
+    return [one for one in functions if one["name"] == name] or functions, False
+
+
 @lru_cache(maxsize=16)
-def _constraint(form: Form, functions: str) -> str:
-    return form.constraint(json.loads(functions))
+def _constraint(form: Form, functions: str, answer: bool) -> str:
+    return form.constraint(json.loads(functions), answer)
 
 
 class _ReplyReader:
@@ -241,7 +263,8 @@ def _calls(step: Step, text: str) -> list[Any]:
     if isinstance(step, Answer):
         return []
     identity = f"call_{uuid.uuid4().hex[:12]}"
+    # No index: LangChain numbers the blocks of a message itself, and one of ours would be merged with the thought.
     if isinstance(step, Call):
-        return [tool_call_chunk(name=step.name, args=json.dumps(step.args), id=identity, index=0)]
+        return [tool_call_chunk(name=step.name, args=json.dumps(step.args), id=identity, index=None)]
     # LangChain completes partial JSON in a chunk's args into a call; a leading word keeps a malformed one malformed.
-    return [tool_call_chunk(name=step.name, args=f"malformed: {text}", id=identity, index=0)]
+    return [tool_call_chunk(name=step.name, args=f"malformed: {text}", id=identity, index=None)]

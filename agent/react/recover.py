@@ -130,7 +130,7 @@ class _Recovery:
             notes = step.repairs or ("labels",)
             _log.debug("recovered a call of %s from text (%s):\n%s", step.name, "; ".join(notes), self._text)
             call = tool_call_chunk(
-                name=step.name, args=json.dumps(step.args), id=f"call_{uuid.uuid4().hex[:12]}", index=0
+                name=step.name, args=json.dumps(step.args), id=f"call_{uuid.uuid4().hex[:12]}", index=None
             )
             extra = {RECOVERED: True, REACT_REPAIRS: list(notes)}
             message = AIMessageChunk(content="", tool_call_chunks=[call], additional_kwargs=extra, id=self._id)

@@ -11,6 +11,9 @@ from agent.mcp.arguments import ArgumentCheck
 READ_ONLY = "read_only"
 """Key beside `function` in a bound tool that says whether it changes nothing; without it a tool may."""
 
+OVERWRITES = "overwrites"
+"""Key beside it that says that a tool of A2IA's own replaces what stands in the workspace's files."""
+
 _DECORATION = re.compile(r"^[\s`*_\"'<\[(#:>-]+|[\s`*\"'>\]):;.,!-]+$")
 _PREFIX = re.compile(
     r"^(?:(?:use|call|run|invoke|using|the|tool|function|action|functions?|default_api|tools?)(?:[\s:.]+|$))+", re.I

@@ -45,3 +45,15 @@ async def test_a_new_turn_may_ask_again(protocol: Protocol) -> None:
     await collect(thread.session.run("go"))
     _, result = await collect(thread.session.run("look again"))
     assert [step.status for step in result.steps] == ["ok"]
+
+
+async def test_a_tool_that_keeps_failing_is_given_up(protocol: Protocol) -> None:
+    async def seek(name: str) -> str:
+        """Seek it."""
+        raise ValueError(f"no {name}")
+
+    calls = [Say(calls=[("seek", {"name": str(number)})]) for number in range(6)]
+    thread = Thread(protocol, [*calls, Say("It is not there.")], [tool("seek", seek)])
+    _, result = await collect(thread.session.run("go"))
+    assert "no 4" in result.steps[4].result and "calls of this tool failed" in result.steps[5].result
+    assert result.answer == "It is not there."

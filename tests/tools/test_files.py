@@ -62,6 +62,22 @@ async def test_what_is_written_is_what_is_read(folder: Path) -> None:
     assert [file.name for file in (folder / "a/b").iterdir()] == ["c.py"]
 
 
+async def test_what_a_much_shorter_text_replaced_is_told(folder: Path) -> None:
+    menu = "tea: 2.50\nlatte: 3.60\nscone: 2.00\n"
+    async with tools_in(folder) as (ok, _):
+        await ok("write_file", path="menu.md", content=menu)
+        assert "latte: 3.60" not in await ok("write_file", path="menu.md", content=menu.replace("3.60", "3.80"))
+        text = await ok("write_file", path="menu.md", content="latte: 3.80")
+    assert text.startswith("Replaced menu.md (1 line).") and text.endswith("scone: 2.00")
+
+
+async def test_a_line_behind_the_end_of_a_short_file_brings_all_of_it(folder: Path) -> None:
+    (folder / "teams.csv").write_text("Dana,Otter\nLiu,Lynx\n")
+    async with tools_in(folder) as (_, refused):
+        text = await refused("read_file", path="teams.csv", start_line=5)
+    assert "has only 2 lines" in text and text.endswith("Dana,Otter\nLiu,Lynx\n")
+
+
 async def test_reading_on_as_told_gives_the_whole_file(folder: Path) -> None:
     lines = [f"{number} {'ä' * (number % 50)}" for number in range(1, 2_001)]
     (folder / "long.txt").write_text("\n".join(lines), encoding="utf-8")
@@ -175,7 +191,7 @@ async def test_an_edit_without_old_adds_a_line_at_the_end(folder: Path, before: 
 async def test_a_wrong_edit_shows_the_one_place_that_has_other_spaces(folder: Path) -> None:
     (folder / "f").write_text("def f(a, b=3):\n    return a\n" + "x\n" * 600, encoding="utf-8")
     async with tools_in(folder) as (_, refused):
-        assert (await refused("edit_file", path="f", old="b = 3", new="b = 5")).endswith("give old as it is: b=3")
+        assert (await refused("edit_file", path="f", old="b = 3", new="b = 5")).endswith("again with old: b=3")
 
 
 @pytest.mark.parametrize("old", ["limit: 5", "limit: 4"])

@@ -55,8 +55,9 @@ def test_the_schema_takes_a_call_of_a_tool_or_an_answer_and_nothing_else(step: s
     assert jsonschema.Draft202012Validator(json.loads(step_schema([READ]))).is_valid(json.loads(step)) is allowed
 
 
-def test_without_tools_only_an_answer_can_be_written() -> None:
+def test_without_tools_only_an_answer_can_be_written_and_a_forced_call_leaves_no_answer() -> None:
     assert "tool_input" not in step_schema([])
+    assert "response" not in step_schema([READ], False) and "response" in step_schema([], False)
 
 
 def test_nothing_that_the_server_refuses_is_in_the_schema() -> None:

@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from agent.react.calibration import Thresholds, learn, pairs, remember, thresholds
 from agent.react.judge import Judge
 from agent.react.model import JUDGED, ReActChatModel
+from agent.react.toolset import OVERWRITES
 from tests.fakes import Say, ScriptedModel
 
 LOOK = {
@@ -57,6 +58,13 @@ async def test_a_call_that_is_not_needed_becomes_an_answer_from_the_same_prompt(
 async def test_the_judge_is_not_asked_where_it_cannot_know_better(messages: list[BaseMessage]) -> None:
     message, inner = await reply([CALL], messages)
     assert message.tool_calls and len(inner.asked) == 1
+
+
+async def test_a_tool_that_overwrites_is_judged_in_the_middle_of_work_too() -> None:
+    inner = ScriptedModel(script=[CALL, Say(odds=-2.0), Say(answer="It says no.")], protocol="react")
+    model = ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text}, judge=Judge(inner, {}, threshold=0))
+    message = await model.bind(tools=[LOOK | {OVERWRITES: True}]).ainvoke(BEGUN)
+    assert message.tool_calls == [] and message.text == "It says no."
 
 
 async def test_a_server_that_tells_no_probabilities_declines_nothing() -> None:
