@@ -19,8 +19,12 @@ def check_workspace(settings: Settings) -> Path:
 
 
 def server_specs(settings: Settings, workspace: Path, warn: Callable[[str], None]) -> list[ServerSpec]:
-    """Return the MCP servers of a run: built in, the user's, the project's if trusted, and `--mcp-config`."""
-    specs = [ServerSpec(name="a2ia", server=build_server(workspace), builtin=True)] if settings.builtin_tools else []
+    """Return the MCP servers of a run: the user's, the project's if trusted, `--mcp-config`, and last the built-in one.
+
+    Tools come in this order in the prompt. Behind the built-in ones a small model overlooks the others: 21 of 35 first
+    calls (`benchmarks/tasks_mcp.py` and `wide`) were of the right server, with the built-in ones last 33.
+    """
+    own = [ServerSpec(name="a2ia", server=build_server(workspace), builtin=True)] if settings.builtin_tools else []
     user, project = config_dir() / "mcp.json", workspace / ".mcp.json"
     files = [user] if user.exists() else []
     asked = [path.expanduser().resolve() for path in settings.mcp_config]
@@ -32,4 +36,4 @@ def server_specs(settings: Settings, workspace: Path, warn: Callable[[str], None
     named: dict[str, ServerSpec] = {}
     for path in [*files, *settings.mcp_config]:
         named |= {spec.name: spec for spec in load_mcp_config(path.expanduser())}
-    return specs + list(named.values())
+    return [*named.values(), *own]
