@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from agent.backends.base import Progress, TellsOdds
-from agent.backends.select import open_backend
+from agent.backends.select import chosen, open_backend
 from agent.config import Settings, load_settings
 from agent.errors import UsageError
 from agent.react.calibration import LOST, Thresholds, is_below, judged, learn, pairs, remember
@@ -25,10 +25,11 @@ async def _calibrate(settings: Settings, display: Display) -> None:
     backend = open_backend(settings, display.progress)
     try:
         profile = await backend.profile()
-        if not isinstance(backend, TellsOdds):
+        asked = chosen(backend)
+        if not isinstance(asked, TellsOdds):
             hint = "Use --backend embedded or vllm; without a calibration no call is declined."
             raise UsageError(f"The backend {backend.name} tells no probabilities, which a calibration needs.", hint)
-        judge = Judge(backend.chat_model(profile), backend.odds(), profile.system_role)
+        judge = Judge(backend.chat_model(profile), asked.odds(), profile.system_role)
         given, rows = pairs(), list[dict[str, Any]]()
         async for row in judged(judge, given):
             rows.append(row)

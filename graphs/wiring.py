@@ -11,6 +11,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.backends.base import Backend, KeepsPrefix, ModelProfile, TellsOdds
+from agent.backends.select import chosen
 from agent.config import Settings
 from agent.policy import may_rerun, needs_approval
 from agent.react.calibration import thresholds
@@ -86,17 +87,18 @@ def _judge(
 
     Beside A2IA's own tools the others are part of work in many steps too, so the milder threshold holds for all.
     """
-    known = thresholds(profile.model)
-    if known is None or not profile.constraint or not isinstance(backend, TellsOdds):
+    known, asked = thresholds(profile.model), chosen(backend)
+    if known is None or not profile.constraint or not isinstance(asked, TellsOdds):
         return None
     in_workspace = any(metadata.get("builtin") for metadata in by_name.values())
     threshold = min(known.workspace, known.other) if in_workspace else known.other
-    return Judge(chat, backend.odds(), profile.system_role, threshold)
+    return Judge(chat, asked.odds(), profile.system_role, threshold)
 
 
 async def prepare(backend: Backend, profile: ModelProfile, tools: Sequence[BaseTool]) -> None:
     """Have the server know what every ReAct thread with `tools` begins with. Raises `ModelServerError`."""
-    if isinstance(backend, KeepsPrefix):
+    keeper = chosen(backend)
+    if isinstance(keeper, KeepsPrefix):
         functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
         form = form_for(profile.constraint)
-        await backend.keep_prefix(render([], functions, form=form, system_role=profile.system_role))
+        await keeper.keep_prefix(render([], functions, form=form, system_role=profile.system_role))

@@ -33,8 +33,8 @@ def ask(state: Path, prompt: str) -> tuple[int, dict[str, Any]]:
         "-P",
         "-m",
         "cli.main",
-        "--backend",
-        "embedded",
+        "--model",
+        "qwen2.5-coder-1.5b",
         "-p",
         prompt,
         "--output",
@@ -61,6 +61,7 @@ def test_the_real_model_uses_real_tools_and_its_second_run_is_cached(tmp_path: P
         assert (code, first["stop_reason"], first["error"]) == (0, "answered", None)
         assert "555-0142" in first["answer"]
         assert [step["status"] for step in first["steps"]][-1] == "ok"
+        assert any((tmp_path / "cache/a2ia/prefixes").iterdir())
         code, second = ask(tmp_path, "What is the phone number in contacts/maria.txt?")
         assert code == 0 and "555-0199" in second["answer"]
         assert second["usage"]["cached_tokens"] >= 0.9 * second["usage"]["prompt_tokens"]

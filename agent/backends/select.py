@@ -24,6 +24,14 @@ def open_backend(settings: Settings, report: Report) -> Backend:
     return _named(settings.backend, settings, report) if settings.backend else FirstThatAnswers(settings, report)
 
 
+def chosen(backend: Backend) -> Backend:
+    """Return the backend that is behind one which looked for the first that answers, itself for any other.
+
+    What a backend can do beyond `Backend` (`KeepsPrefix`, `TellsOdds`) is a question to this one, after `profile`.
+    """
+    return backend.chosen if isinstance(backend, FirstThatAnswers) else backend
+
+
 def _named(name: str, settings: Settings, report: Report) -> Backend:
     known = {entry.name: entry for entry in entry_points(group=GROUP)}
     entry = known.get(name)
@@ -57,11 +65,11 @@ class FirstThatAnswers:
 
     def chat_model(self, profile: ModelProfile) -> BaseChatModel:
         """Return the chosen backend's chat model."""
-        return self._sure().chat_model(profile)
+        return self.chosen.chat_model(profile)
 
     def constrain(self, constraint: str) -> dict[str, Any]:
         """Return the chosen backend's keyword arguments for `constraint`."""
-        return self._sure().constrain(constraint)
+        return self.chosen.constrain(constraint)
 
     async def health(self) -> bool:
         """Say whether the chosen backend's server answers; False while none is chosen."""
@@ -72,7 +80,9 @@ class FirstThatAnswers:
         for backend in self._opened:
             await backend.aclose()
 
-    def _sure(self) -> Backend:
+    @property
+    def chosen(self) -> Backend:
+        """The backend that was chosen. Raises `RuntimeError` before `profile`."""
         if self._chosen is None:
             raise RuntimeError("profile has to come first: it chooses the backend")
         return self._chosen

@@ -2,12 +2,13 @@ import socket
 
 import pytest
 
-from agent.backends.base import Progress
-from agent.backends.select import open_backend
+from agent.backends.base import Progress, TellsOdds
+from agent.backends.select import chosen, open_backend
 from agent.config import Settings
 from agent.errors import UsageError, WeightsUnavailable
 from tests.agent.backends.loopback import Loopback
 from tests.servers.ollama import Ollama
+from tests.servers.vllm import VLLM
 
 
 async def test_where_no_server_answers_the_embedded_model_is_used(
@@ -34,6 +35,15 @@ async def test_nothing_is_contacted_before_the_profile() -> None:
         assert not await backend.health()
         await backend.aclose()
         assert server.asked == []
+
+
+async def test_what_the_first_that_answers_can_do_beyond_the_protocol_is_found() -> None:
+    with VLLM() as server:
+        backend = open_backend(Settings(vllm_url=f"{server.url}/v1"), lambda _: None)
+        await backend.profile()
+        found = chosen(backend)
+        assert found.name == "vllm" and isinstance(found, TellsOdds) and chosen(found) is found
+        await backend.aclose()
 
 
 def test_a_named_backend_is_opened_and_an_unknown_one_refused() -> None:
