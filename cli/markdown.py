@@ -59,11 +59,22 @@ class Renderer:
             shown = _ESCAPE.sub("", shown)
         return shown if self._paint.unicode else shown.translate(_WITHOUT_UNICODE)
 
-    def finished(self, text: str) -> int:
-        """Return how much of a growing Markdown text is blocks that more text cannot change any more."""
-        starts = [token.map[0] for token in self._parser.parse(text) if token.level == 0 and token.map]
-        lines = text.splitlines(keepends=True)
-        return len("".join(lines[: max(starts)])) if starts else 0
+    def finished(self, lines: str) -> tuple[int, bool]:
+        """Return how much of growing Markdown, in whole lines, is blocks that more lines cannot change any more.
+
+        Of a list at the end these are all items but the last; then the second value is true.
+        """
+        tokens = self._parser.parse(lines)
+        last = max((token.map[0] for token in tokens if token.level == 0 and token.map), default=0)
+        items = [t for t in tokens if t.type == "list_item_open" and t.level == 1 and t.map and t.map[0] >= last]
+        in_order = bool(items) and items[-1].info in ("", str(int(items[0].info or 0) + len(items) - 1))
+        start = items[-1].map[0] if in_order and items[-1].map else last  # else the list would be numbered anew
+        return sum(len(line) + 1 for line in lines.split("\n")[:start]), start > last
+
+    def is_code(self, lines: str) -> bool:
+        """Say whether whole lines of growing Markdown begin with a block of code, whose rows stay as they are."""
+        tokens = self._parser.parse(lines)
+        return bool(tokens) and tokens[0].type == "fence" and bool(tokens[0].content.strip())
 
     def wrap(self, text: str, width: int, indent: str = "  ") -> str:
         """Return plain text in lines of at most `width` columns, each begun with `indent`."""

@@ -32,6 +32,10 @@ class TurnView:
         self._began = time.monotonic()
         self._text = ""
         self._is_thought = False
+        self._said = 0
+        """How much of the growing text was said already: whole lines of a block of code that goes on."""
+        self._joined = False
+        """Whether the growing text goes on with a list whose earlier items were said."""
         self._drawn: tuple[str, int, list[str]] = ("", 0, [])
         self._running: dict[str, tuple[ToolStarted, float]] = {}
 
@@ -79,29 +83,42 @@ class TurnView:
             return
         self._text += text
         if "\n" in text:
-            done = self._text.rfind("\n") + 1 if thought else self._renderer.finished(self._text)
-            self._say(self._text[:done])
-            self._text = self._text[done:]
+            self._settle(self._text.rfind("\n") + 1)
+
+    def _settle(self, end: int) -> None:
+        """Say what can not change any more of the growing text, whose whole lines go to `end`."""
+        done, joined = (end, False) if self._is_thought else self._renderer.finished(self._text[:end])
+        if done:
+            self._say(done)
+            self._text, self._said, self._joined, end = self._text[done:], 0, joined, end - done
+        if not self._is_thought and end > self._said and self._renderer.is_code(self._text[:end]):
+            self._say(end)
+            self._said = end
 
     def _end_text(self) -> None:
         self._screen.end_line()
-        self._say(self._text)
-        self._text = ""
+        self._say(len(self._text))
+        self._text, self._said, self._joined = "", 0, False
 
-    def _say(self, text: str) -> None:
-        if text.strip():
-            self._screen.say(self._rendered(text, self._page.width))
+    def _say(self, end: int) -> None:
+        if rows := self._rows(self._text[:end], self._page.width):
+            self._screen.say("\n".join(rows))
 
-    def _rendered(self, text: str, width: int) -> str:
+    def _rows(self, text: str, width: int) -> list[str]:
+        """Return the rows of `text`, the beginning of the growing text, that were not said yet."""
+        if not text.strip():
+            return []
         if self._is_thought:
-            return self._paint("dim", self._renderer.wrap(text, width))
-        return "\n" + self._renderer.markdown(text, width)
+            return self._paint("dim", self._renderer.wrap(text, width)).split("\n")
+        rows = self._renderer.markdown(text, width).split("\n")
+        if self._said:
+            return rows[len(self._renderer.markdown(text[: self._said], width).split("\n")) :]
+        return rows if self._joined else ["", *rows]
 
     def _growing(self, width: int) -> list[str]:
         """Return the growing text in lines; it is rendered once for each of its lengths."""
         if self._drawn[:2] != (self._text, width):
-            lines = self._rendered(self._text, width - 1).split("\n") if self._text.strip() else []
-            self._drawn = (self._text, width, lines)
+            self._drawn = (self._text, width, self._rows(self._text, width - 1))
         return list(self._drawn[2])
 
     def _finished(self, step: ToolFinished) -> str:
