@@ -4,7 +4,7 @@ COMMANDS = {
     "/help": "this list",
     "/tools": "the tools that the model can call, and which of them ask first",
     "/mcp": "the MCP servers and how they are doing",
-    "/model": "the model; /model NAME changes it and keeps the conversation",
+    "/model": "the model; /model NAME or BACKEND:NAME changes it and keeps the conversation",
     "/clear": "begin a new conversation",
     "/debug": "show exactly what the model is sent, or stop showing it",
     "/exit": "leave (also Ctrl-D)",

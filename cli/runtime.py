@@ -10,7 +10,7 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.backends.base import Backend, ModelProfile, Report
-from agent.backends.select import open_backend
+from agent.backends.select import open_backend, split_name
 from agent.config import Settings, state_dir
 from agent.errors import McpServerError
 from agent.mcp.servers import check_workspace, server_specs
@@ -53,10 +53,14 @@ class Runtime:
             self.settings, backend, profile, self.tools, self.approve, saver=self._saver, thread_id=thread
         )
 
-    async def change_model(self, model: str, report: Report) -> None:
-        """Go on with another model of the same backend, on the same thread. If that raises, nothing has changed."""
-        settings = self.settings.model_copy(update={"model": model, "backend": self.backend})
-        backend = open_backend(settings, report)
+    async def change_model(self, name: str, report: Report) -> None:
+        """Go on with another model on the same thread: `MODEL` of this backend, or `BACKEND:MODEL`.
+
+        If that raises, nothing has changed.
+        """
+        chosen, model = split_name(name)
+        settings = self.settings.model_copy(update={"model": model, "backend": chosen or self.backend})
+        backend = await asyncio.to_thread(open_backend, settings, report)  # it may import modules
         try:
             profile = await backend.profile()
             await prepare(backend, profile, self.tools)

@@ -32,6 +32,12 @@ def chosen(backend: Backend) -> Backend:
     return backend.chosen if isinstance(backend, FirstThatAnswers) else backend
 
 
+def split_name(text: str) -> tuple[str | None, str | None]:
+    """Return backend and model of `BACKEND:MODEL`, either of which may be missing; a model's name may have colons."""
+    first, colon, rest = text.partition(":")
+    return (first, rest or None) if colon and first in entry_points(group=GROUP).names else (None, text)
+
+
 def _named(name: str, settings: Settings, report: Report) -> Backend:
     known = {entry.name: entry for entry in entry_points(group=GROUP)}
     entry = known.get(name)

@@ -1,4 +1,4 @@
-"""A session whose model the server does not have."""
+"""A session whose model the server does not have, or that changes its model or server."""
 
 import pytest
 
@@ -33,3 +33,28 @@ def test_a_no_to_the_offer_ends_the_session_with_what_was_missing(place: Place) 
             terminal.expect("error: The ollama server")
             assert terminal.leave() == 2
     assert "Traceback" not in terminal.raw
+
+
+def test_a_conversation_goes_on_with_the_model_of_another_server_and_back(place: Place) -> None:
+    place.say({"answer": "First."})
+    with Ollama(said(['{"reason": "so", "response": "Second."}'])) as server:
+        server.models = ["first:7b", "second:1b"]
+        with Terminal(place, "--ollama-url", server.url) as terminal:
+            terminal.ready()
+            terminal.enter("question one")
+            terminal.expect("First.")
+            terminal.enter("/model ollama:third:1b")
+            terminal.expect("has no model 'third:1b'")
+            terminal.enter("/model")
+            terminal.expect("scripted-1 on scripted, window 8192 tokens")
+            terminal.enter("/model ollama:second:1b")
+            terminal.expect("second:1b on ollama")
+            terminal.enter("question two")
+            terminal.expect("Second.")
+            terminal.expect("second:1b · ollama · react")
+            terminal.enter("/model scripted:")
+            terminal.expect("scripted-1 on scripted, ")
+            terminal.type(CTRL_D)
+            assert terminal.leave() == 0
+        sent = str([asked.body["messages"] for asked in server.asked if asked.path == "/api/chat"][-1])
+        assert sent.index("question one") < sent.index("First.") < sent.index("question two")
