@@ -15,7 +15,8 @@ from langgraph.types import Send
 from agent.context import observation_chars
 from agent.policy import is_steady
 from graphs.history import call_tasks
-from graphs.nodes import Opening, approve_node, model_node, settle_node
+from graphs.nodes import approve_node, model_node
+from graphs.settle import Opening, kept_results, settle_node
 from graphs.state import Protocol, ThreadState, open_calls
 from graphs.tool_node import tools_node
 
@@ -73,7 +74,7 @@ def build_graph(
         return "__end__" if state.get("stop_reason") else approve_first(state)
 
     graph: StateGraph[ThreadState, None, ThreadState, ThreadState] = StateGraph(ThreadState)
-    graph.add_node("settle", settle_node(may_rerun, opening))
+    graph.add_node("settle", settle_node(may_rerun, opening, lambda: kept_results(compiled)))
     for name, model, other in (("llm", models.native, models.react), ("react", models.react, None)):
         graph.add_node(name, model_node(model, tools, name=models.server, max_steps=max_steps, other=other))
     graph.add_node("approve", approve_node(needs_yes))
@@ -84,4 +85,5 @@ def build_graph(
         graph.add_conditional_edges(name, after_model, ["llm", "react", "approve", "tools", END])
     graph.add_conditional_edges("approve", dispatch, ["llm", "react", "tools"])
     graph.add_conditional_edges("tools", model_of, ["llm", "react"])
-    return graph.compile(checkpointer=checkpointer).with_config(recursion_limit=4 * max_steps + 10)
+    compiled = graph.compile(checkpointer=checkpointer)
+    return compiled.with_config(recursion_limit=4 * max_steps + 10)

@@ -1,6 +1,5 @@
 """The nodes of the state machine; `graphs.builder` wires them."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -10,16 +9,12 @@ from langchain_core.messages import (
     AIMessage,
     AnyMessage,
     BaseMessage,
-    HumanMessage,
     InvalidToolCall,
-    RemoveMessage,
-    SystemMessage,
     ToolCall,
     ToolMessage,
 )
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import interrupt
 
 from agent.context import cut_text, shorten_observations
@@ -38,10 +33,6 @@ MAX_RECOVERIES = 2
 """Calls that a native model wrote as text after which its thread goes on in ReAct."""
 
 Update = dict[str, Any]
-
-Opening = Callable[[], str]
-"""Gives the text that a thread begins with: what the model should know before the first message."""
-
 
 _NATIVE_FORM = "Call the tool again, with its arguments as one JSON object."
 
@@ -63,37 +54,6 @@ class CallNode(Protocol):
 
 
 _log = logging.getLogger(__name__)
-
-
-def settle_node(may_rerun: Callable[[ToolCall], bool], opening: Opening | None) -> Node:
-    """Return the entry node: it resets the turn's counters and settles the calls that an earlier turn left open.
-
-    Before a new user message every open call gets the result "interrupted"; when a thread goes on without one, calls
-    that `may_rerun` stay open, to be run again. A new thread begins with the system message that `opening` gives.
-    """
-
-    async def settle(state: ThreadState) -> Update:
-        messages = state["messages"]
-        fresh: Update = {"model_calls": 0, "stop_reason": None}
-        if opening and all(isinstance(message, HumanMessage) for message in messages):
-            whole: list[Any] = [SystemMessage(await asyncio.to_thread(opening)), *messages]
-            return {**fresh, "messages": [RemoveMessage(REMOVE_ALL_MESSAGES), *whole]}
-        newer = bool(messages) and isinstance(messages[-1], HumanMessage)
-        lost = [interrupted(call) for call in open_calls(messages) if newer or not may_rerun(call)]
-        if not lost:
-            return fresh
-        reply = last_reply(messages)
-        place = 1 + max(i for i, m in enumerate(messages) if m is reply or isinstance(m, ToolMessage))
-        whole = [*messages[:place], *lost, *messages[place:]]
-        return {**fresh, "messages": [RemoveMessage(REMOVE_ALL_MESSAGES), *whole]}
-
-    return settle
-
-
-def interrupted(call: ToolCall) -> ToolMessage:
-    """Return the result of a call that was under way when its turn was cancelled or its process died."""
-    text = f"{call['name']} was interrupted; whether it took effect is unknown. Check before calling it again."
-    return call_result(call, text, "interrupted")
 
 
 def model_node(

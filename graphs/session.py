@@ -29,7 +29,8 @@ from graphs.events import (
     TurnStarted,
     Usage,
 )
-from graphs.nodes import denial, interrupted
+from graphs.nodes import denial
+from graphs.settle import interrupted
 from graphs.state import Protocol, open_calls
 
 Decisions = Mapping[str, Mapping[str, Any]]

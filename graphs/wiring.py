@@ -21,7 +21,7 @@ from agent.react.model import ReActChatModel
 from agent.react.prompt import render
 from agent.react.recover import RecoveringChatModel
 from graphs.builder import Graph, Models, build_graph
-from graphs.nodes import Opening
+from graphs.settle import Opening
 from graphs.state import Protocol
 
 

@@ -166,6 +166,24 @@ async def test_a_server_without_a_session_settles_open_calls_before_the_new_mess
     assert state["messages"][2].artifact["status"] == "interrupted"
 
 
+async def test_a_server_without_a_session_keeps_what_a_sibling_call_had_finished(protocol: Protocol) -> None:
+    hanging = Hanging()
+    script = [Say(calls=[("hang", {}), ("quick", {})]), Say("ok")]
+    thread = Thread(protocol, script, [tool("quick", quick), tool("hang", hanging.hang)], bare=True)
+    async with asyncio.timeout(10):
+        run = asyncio.create_task(thread.graph.ainvoke({"messages": [HumanMessage("go")]}, thread.config))
+        await hanging.running.wait()
+        while not any(task.result for task in (await thread.graph.aget_state(thread.config)).tasks):
+            await asyncio.sleep(0)
+        run.cancel()
+        await asyncio.wait({run})
+    state = await thread.graph.ainvoke({"messages": [HumanMessage("next")]}, thread.config)
+    messages = state["messages"]
+    assert [type(m) for m in messages] == [HumanMessage, AIMessage, ToolMessage, ToolMessage, HumanMessage, AIMessage]
+    assert [m.artifact["status"] for m in messages[2:4]] == ["interrupted", "ok"]
+    assert messages[3].content == "quick ran" and hanging.runs == 1
+
+
 async def test_a_call_that_needs_a_yes_ends_a_run_without_a_terminal(protocol: Protocol) -> None:
     thread = Thread(protocol, [Say(calls=[("quick", {})])], [tool("quick", quick)], needs_yes=lambda call: True)
     events, result = await collect(thread.session.run("go"))

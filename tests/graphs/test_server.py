@@ -134,12 +134,14 @@ async def test_a_call_waits_for_a_yes(
     assert values["messages"][-1]["content"] == "Done."
 
 
-async def cancel_at(event: str, client: LangGraphClient, thread: str, graph: str, given: dict[str, Any]) -> None:
-    """Start a run and cancel it at the first event of this kind."""
+async def cancel_at(
+    event: str, client: LangGraphClient, thread: str, graph: str, given: dict[str, Any], of: str = ""
+) -> None:
+    """Start a run and cancel it at the first event of this kind, or at the first that has the field `of`."""
     run = ""
     async for part in client.runs.stream(thread, graph, input=given, stream_mode=MODES):
         run = part.data["run_id"] if part.event == "metadata" else run
-        if part.event == event:
+        if part.event == event and (not of or of in part.data):
             break
     await client.runs.cancel(thread, run, wait=True)
     assert (await client.runs.get(thread, run))["status"] == "interrupted"
@@ -155,6 +157,17 @@ async def test_a_cancel_in_mid_call_settles_the_call_and_the_thread_goes_on(
     assert [message["type"] for message in values["messages"]] == ["human", "ai", "tool", "human", "ai"]
     assert values["messages"][2]["artifact"]["status"] == "interrupted"
     assert values["messages"][-1]["content"] == "Still here."
+
+
+async def test_a_cancel_keeps_what_a_sibling_call_had_finished(client: LangGraphClient) -> None:
+    thread = await new_thread(client)
+    calls = {"calls": [["wait", {"text": "ever"}], ["echo", {"text": "done"}]]}
+    await cancel_at("updates", client, thread, "native", ask(calls), of="tools")
+    await client.runs.wait(thread, "native", input=ask({"answer": "Still here."}))
+    messages = (await values_of(client, thread))["messages"]
+    assert [message["type"] for message in messages] == ["human", "ai", "tool", "tool", "human", "ai"]
+    assert [message["artifact"]["status"] for message in messages[2:4]] == ["interrupted", "ok"]
+    assert messages[3]["content"] == "echo done"
 
 
 async def test_a_cancelled_model_call_leaves_a_usable_thread(client: LangGraphClient, protocol: Protocol) -> None:
