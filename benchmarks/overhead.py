@@ -1,12 +1,13 @@
 """What the runtime costs per agent step, beside a bare loop on the same servers in the same run.
 
-    python -m benchmarks.overhead [--rounds 9] [--side-by-side 16]
+    python -m benchmarks.overhead [--rounds 9] [--side-by-side 16] [--rivals]
 
 A step is a model call (an OpenAI server that answers at once) and a tool call (a stdio MCP server); a run is ten steps
 and the answer. The bare loop is `openai.AsyncOpenAI` and `mcp.Client` with nothing between them; A2IA is what the
 program runs: graph, toolbox, `ChatOpenAI` with streaming, and where a saver keeps the thread the session with its
-events. Rounds take turns; a round's figure is one run's,
-or that of all runs started together. The ratios are those of the medians of the runs alone.
+events. `--rivals` adds other frameworks on the same servers, each in a process and an environment of its own
+(`benchmarks/rivals`). Rounds take turns; a round's figure is one run's, or that of all runs started together. The
+ratios are those of the medians of the runs alone.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,12 +37,14 @@ from agent.config import load_settings
 from agent.mcp.config import ServerSpec
 from agent.mcp.toolbox import Toolbox
 from benchmarks import report
+from benchmarks.rivals.launch import PACKAGES, Timed, rival
 from benchmarks.servers.instant import CALLS
 from graphs.events import Result
 from graphs.session import Session, Speaker
 from graphs.wiring import wire
 
 _SERVERS = Path(__file__).parent / "servers"
+_ECHO = [sys.executable, str(_SERVERS / "echo.py")]
 _STEPS = CALLS + 1
 _MODEL = "instant"
 _PROMPT = "Call the tool ten times."
@@ -63,7 +67,7 @@ def _openai_server() -> Iterator[str]:
 @asynccontextmanager
 async def bare(url: str, *, stream: bool) -> AsyncIterator[Run]:
     """Give a run of the loop that anyone would write first."""
-    server = StdioServerParameters(command=sys.executable, args=[str(_SERVERS / "echo.py")])
+    server = StdioServerParameters(command=_ECHO[0], args=_ECHO[1:])
     async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as model, Client(stdio_client(server)) as tools:
         listed = (await tools.list_tools()).tools
         functions = [{"name": t.name, "description": t.description, "parameters": t.input_schema} for t in listed]
@@ -105,7 +109,7 @@ async def ours(url: str, saver: BaseCheckpointSaver[Any] | None) -> AsyncIterato
     settings = load_settings({"vllm_url": url, "react": False, "yes": True, "builtin_tools": False})
     backend = VLLMBackend(settings, lambda progress: None)
     profile = ModelProfile(_MODEL, 32_768, native_tools=True, evidence="not asked", constraint=None, system_role=True)
-    spec = ServerSpec(name="echo", command=sys.executable, args=(str(_SERVERS / "echo.py"),))
+    spec = ServerSpec(name="echo", command=_ECHO[0], args=tuple(_ECHO[1:]))
     with tempfile.TemporaryDirectory(prefix="a2ia-overhead-") as folder:
         async with Toolbox([spec], log_dir=Path(folder)) as toolbox:
             tools = await toolbox.tools()
@@ -141,31 +145,37 @@ async def sqlite() -> AsyncIterator[AsyncSqliteSaver]:
 
 
 async def timed(run: Run, together: int) -> float:
-    """Return the milliseconds per step, of one run or of several side by side."""
+    """Return the seconds of one run, or of several side by side."""
     began = time.perf_counter()
     await asyncio.gather(*(run() for _ in range(together)))
-    return (time.perf_counter() - began) * 1000 / (_STEPS * together)
+    return time.perf_counter() - began
 
 
-async def measure(rounds: int, together: int) -> dict[str, dict[int, list[float]]]:
+async def measure(rounds: int, together: int, rivals: Sequence[str]) -> dict[str, dict[int, list[float]]]:
     """Return milliseconds per step by way and by the number of runs at once."""
     async with AsyncExitStack() as stack:
         url = stack.enter_context(_openai_server())
         saver = await stack.enter_async_context(sqlite())
-        ways = {
-            "bare loop": await stack.enter_async_context(bare(url, stream=False)),
-            "bare loop, streaming": await stack.enter_async_context(bare(url, stream=True)),
-            "A2IA without saver": await stack.enter_async_context(ours(url, None)),
-            "A2IA in memory": await stack.enter_async_context(ours(url, InMemorySaver())),
-            "A2IA with SQLite": await stack.enter_async_context(ours(url, saver)),
+        runs = {
+            "bare loop": bare(url, stream=False),
+            "bare loop, streaming": bare(url, stream=True),
+            "A2IA without saver": ours(url, None),
+            "A2IA in memory": ours(url, InMemorySaver()),
+            "A2IA with SQLite": ours(url, saver),
         }
+        ways: dict[str, Timed] = {
+            name: partial(timed, await stack.enter_async_context(run)) for name, run in runs.items()
+        }
+        for name in rivals:
+            version = PACKAGES[name][0].rpartition("==")[2]
+            ways[f"{name} {version}"] = await stack.enter_async_context(rival(name, url, _ECHO))
         times: dict[str, dict[int, list[float]]] = {name: {1: [], together: []} for name in ways}
         for number in range(rounds + 1):
-            for name, run in ways.items():
+            for name, way in ways.items():
                 for count in (1, together):
-                    took = await timed(run, count)
+                    took = await way(count)
                     if number:  # the first round imports and connects
-                        times[name][count].append(took)
+                        times[name][count].append(took * 1000 / (_STEPS * count))
         return times
 
 
@@ -193,8 +203,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.overhead")
     parser.add_argument("--rounds", type=int, default=9, help="rounds that count (9)")
     parser.add_argument("--side-by-side", type=int, default=16, metavar="N", help="runs at once (16)")
+    parser.add_argument("--rivals", action="store_true", help="beside other frameworks, fetched once with pip")
     options = parser.parse_args()
-    times = asyncio.run(measure(options.rounds, options.side_by_side))
+    rivals = list(PACKAGES) if options.rivals else []
+    times = asyncio.run(measure(options.rounds, options.side_by_side, rivals))
     print(f"{report.heading()}\nn {options.rounds} rounds, {_STEPS} model calls and {CALLS} tool calls a run")
     print(table(times))
     print(f"ratio without saver: {ratio(times, 'A2IA without saver'):.2f}")

@@ -51,7 +51,10 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
-            size = int({name.lower(): value for name, value in fields.items()}["content-length"])
+            size = int({name.lower(): value for name, value in fields.items()}.get("content-length", 0))
+            if not size:  # A2IA asks for `/metrics` once
+                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                continue
             kind, data = encoded(json.loads(await reader.readexactly(size)))
             answer = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n\r\n"
             writer.write(answer.encode() + data)
