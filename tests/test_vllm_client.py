@@ -16,7 +16,7 @@ from agent.backends.vllm import VLLMBackend, create
 from agent.config import Settings
 from agent.errors import A2IAError, ContextOverflow, ModelServerError, UsageError, map_model_error
 from agent.react.model import ReActChatModel
-from tests.servers.http import Reply, reply_json
+from tests.servers.http import Asked, Reply, reply_json
 from tests.servers.vllm import (
     CHARACTERS_OVERFLOW,
     LONG_OVERFLOW,
@@ -358,6 +358,35 @@ async def test_every_wording_of_an_overflow_is_one(text: str, sizes: str) -> Non
             with pytest.raises(ContextOverflow) as caught:
                 await model.ainvoke([HumanMessage("go")])
     assert caught.value.message == f"The conversation no longer fits the model's window{sizes}."
+
+
+class Closing(VLLM):
+    """Closes a connection as the second request comes on it, as uvicorn may after 5 idle seconds."""
+
+    def answer(self, asked: Asked) -> Reply:
+        return Reply(0) if asked.kept else super().answer(asked)
+
+
+async def test_a_request_on_a_connection_that_the_server_was_closing_is_sent_again() -> None:
+    with Closing(said(["one"]), said(["two"])) as server:
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile())
+            texts = [(await model.ainvoke([HumanMessage("go")])).text for _ in range(2)]
+            hung_up = [asked for asked in server.asked if asked.kept]
+    assert texts == ["one", "two"]
+    assert hung_up
+
+
+async def test_a_hang_up_on_a_new_connection_is_an_error_at_once() -> None:
+    class Rude(VLLM):
+        def answer(self, asked: Asked) -> Reply:
+            return Reply(0)
+
+    with Rude() as server:
+        async with opened(server) as backend:
+            with pytest.raises(ModelServerError, match="hung up before its answer began"):
+                await backend.profile()
+    assert len(server.asked) == 1
 
 
 async def test_a_cancel_always_ends_a_reply_that_streams() -> None:

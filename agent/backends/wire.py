@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,6 +20,35 @@ CONNECT_SECONDS = 10.0
 HEALTH_SECONDS = 2.0
 """How long `health` waits in all, where a server that is there answers in milliseconds."""
 
+_SENT, _CONNECTED, _ANSWERED = (
+    "http11.send_request_headers.started",
+    "connection.connect_tcp.started",
+    "http11.receive_response_headers.complete",
+)
+"""What httpcore says of a request on its way (its "trace" extension)."""
+
+
+class _Client(httpx.AsyncClient):
+    """Sends a request again that went out on a kept connection just as the server closed it.
+
+    uvicorn, and so vLLM, closes a connection that was idle for 5 seconds, which is how long httpx keeps one.
+    """
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """Return the server's response."""
+        while True:
+            seen: set[str] = set()
+            request.extensions["trace"] = partial(_note, seen)
+            try:
+                return await super().send(request, **options)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                if _SENT not in seen or seen & {_CONNECTED, _ANSWERED}:
+                    raise
+
+
+async def _note(seen: set[str], event: str, _: object) -> None:
+    seen.add(event)
+
 
 def client(
     url: str, timeout: float, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
@@ -30,7 +60,7 @@ def client(
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     limits = httpx.Timeout(timeout, connect=CONNECT_SECONDS)
     trusting = not is_loopback(url)
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=limits, trust_env=trusting, transport=transport)
+    return _Client(base_url=url, headers=headers, timeout=limits, trust_env=trusting, transport=transport)
 
 
 async def ask(request: Awaitable[httpx.Response], server: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Asked:
     path: str
     body: dict[str, Any]
     headers: dict[str, str]
+    kept: bool
+    """Whether its connection had carried another request before."""
 
 
 def reply_json(value: object, status: int = 200) -> Reply:
@@ -94,6 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_answer: Callable[[Asked], Reply]
     leaving: threading.Event
+    kept = False
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name is the base class's
         pass
@@ -106,7 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self, method: str) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        asked = Asked(method, self.path, json.loads(body or b"{}"), {k.lower(): v for k, v in self.headers.items()})
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        asked = Asked(method, self.path, json.loads(body or b"{}"), headers, self.kept)
+        self.kept = True
         reply = self.server_answer(asked)
         if reply.status == 0:
             self.close_connection = True
