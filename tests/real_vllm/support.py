@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -83,13 +84,13 @@ def thread_of(steps: int) -> list[list[Any]]:
     return grown
 
 
-def command(server: RealVLLM, workspace: Path, prompt: str, *more: str) -> subprocess.Popen[str]:
+def command(server: RealVLLM, workspace: Path, prompt: str, *more: str, output: str = "json") -> subprocess.Popen[str]:
     """Start `a2ia-cli -p` on the server."""
     flags = [
         "-p",
         prompt,
         "--output",
-        "json",
+        output,
         "--backend",
         "vllm",
         "--vllm-url",
@@ -115,7 +116,14 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
             out, _ = process.communicate(timeout=LIMIT)
         finally:
             process.kill()
-    return process.returncode, json.loads(out)
+    return process.returncode, json.loads(out.splitlines()[-1])
+
+
+def connections(server: RealVLLM) -> int:
+    """Return how many connections to the server its clients hold open."""
+    port = f":{httpx.URL(server.url).port:04X}"
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
+    return sum(row[2].endswith(port) and row[3] == "01" for row in rows)  # 01: ESTABLISHED
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> float:
