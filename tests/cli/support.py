@@ -182,10 +182,10 @@ def finish(process: subprocess.Popen[str], text: str | None = None) -> Done:
     return Done(process.returncode, out or "", err or "")
 
 
-def line_with(stream: IO[str] | None, text: str) -> str:
+def line_with(stream: IO[str] | None, text: str, seconds: float = LIMIT) -> str:
     """Read lines until one has `text`."""
     assert stream is not None
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         line = stream.readline()
         if text in line:

@@ -119,7 +119,7 @@ async def test_a_thread_of_ten_steps_is_read_from_the_cache(vllm: RealVLLM) -> N
 
 def test_ctrl_c_ends_the_request_on_the_server_within_a_second(vllm: RealVLLM, tmp_path: Path) -> None:
     process = command(vllm, tmp_path, TALE, "--react", "--no-builtin-tools", output="stream-json")
-    line_with(process.stdout, "_delta")
+    line_with(process.stdout, "_delta", LIMIT)
     wait_until(lambda: vllm.metric(RUNNING) == 1, LIMIT)
     held = connections(vllm)
     process.send_signal(signal.SIGINT)
@@ -177,7 +177,7 @@ async def test_a_killed_server_is_exit_3_and_the_thread_goes_on_after_its_restar
         session = session_on(backend, profile, InMemorySaver(), "t")
         assert (await turn(session, "My name is Zora. Say hello.")).error is None
         process = command(vllm, tmp_path, TALE, "--react", "--no-builtin-tools", output="stream-json")
-        await asyncio.to_thread(line_with, process.stdout, "_delta")
+        await asyncio.to_thread(line_with, process.stdout, "_delta", LIMIT)
         broken = asyncio.create_task(turn(session, TALE))
         while vllm.metric(RUNNING) < 2:
             await asyncio.sleep(0.1)
