@@ -126,6 +126,11 @@ def connections(server: RealVLLM) -> int:
     return sum(row[2].endswith(port) and row[3] == "01" for row in rows)  # 01: ESTABLISHED
 
 
+def queued(process: subprocess.Popen[str]) -> float:
+    """Return how many seconds the main thread of `process` has waited for a core that others used."""
+    return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def wait_until(true: Callable[[], bool], seconds: float) -> float:
     """Wait until something is true; return how long it took."""
     begun = time.monotonic()
