@@ -55,11 +55,11 @@ class Paint:
 
 
 def detect() -> Paint:
-    """Ask the environment. NO_COLOR is obeyed; a locale other than UTF-8 gets ASCII signs."""
+    """Ask the environment. NO_COLOR is obeyed, a pipe gets no colours, a locale other than UTF-8 gets ASCII signs."""
     encoding = sys.stdout.encoding or "ascii"
     wide = encoding.lower().replace("-", "") == "utf8"
     return Paint(
-        colours=not (os.environ.get("NO_COLOR") or is_dumb()),
+        colours=sys.stdout.isatty() and not (os.environ.get("NO_COLOR") or is_dumb()),
         unicode=wide and locale.getencoding().lower().replace("-", "") == "utf8",
         encoding=encoding,
     )

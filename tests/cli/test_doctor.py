@@ -84,8 +84,10 @@ def test_a_mistake_in_the_settings_is_told_like_everywhere(cli: Cli, place: Plac
     assert "max_steps" in json.loads(done.out)["error"]
 
 
-def test_people_get_a_line_each_and_the_mending_below(cli: Cli) -> None:
+def test_people_get_a_line_each_and_the_mending_below(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     done = cli("doctor")
     assert done.code == 0
     assert "mcp a2ia" in done.out and "10 tools, up in" in done.out
     assert "a2ia-cli models pull" in done.out
+    assert "\x1b" not in done.out, "colours are for a terminal"
