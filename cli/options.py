@@ -109,7 +109,7 @@ def models_parser() -> argparse.ArgumentParser:
 
 def calibrate_parser() -> argparse.ArgumentParser:
     """Return the parser of `a2ia-cli calibrate`."""
-    about = "Ask a model about 115 pairs of a request and a tool, and learn when its first tool call is needless."
+    about = "Ask a model about 175 pairs of a request and a tool, and learn when its first tool call is needless."
     top = Parser(prog="a2ia-cli calibrate", description=about, epilog="example: a2ia-cli calibrate --model my.gguf")
     _add_server_options(top)
     return top
