@@ -226,6 +226,22 @@ async def test_cached_tokens_are_told_where_they_can_be_known(
     assert found == cached
 
 
+async def test_counters_that_once_could_not_be_read_are_read_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with VLLM(said(["ok"]), said(["ok"])) as server:
+        server.started, server.cached = 1.0, 640
+        async with opened(server) as backend:
+            model = backend.chat_model(await backend.profile())
+            server.lost_metrics = 2  # on a kept connection, and once more on a new one
+            told = []
+            for _ in range(2):
+                usage = (await model.ainvoke([HumanMessage("go")])).usage_metadata
+                told.append(usage.get("input_token_details", {}).get("cache_read") if usage else None)
+    assert told == [None, 640]
+
+
 async def test_a_prompt_is_counted_by_the_server_tools_included() -> None:
     with VLLM() as server:
         async with opened(server) as backend:

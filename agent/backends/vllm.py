@@ -58,7 +58,7 @@ class VLLMBackend:
         asked = Questions(self._http, model)
         template, numbers = await asyncio.gather(asked.template(), vllm_metrics.read(self._http))
         ask_tools = self._settings.react is None and template.takes_tools
-        started = vllm_metrics.started(numbers)
+        started = vllm_metrics.started(numbers or {})
         place, state = f"{self._root} {model}", f"{started} {template.digest}"
         known = await asyncio.to_thread(evidence.recall, place, state) if started and template.digest else {}
         seen = await _complete(asked, known, ask_tools=ask_tools)

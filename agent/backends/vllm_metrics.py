@@ -31,11 +31,13 @@ def samples(text: str) -> dict[str, list[float]]:
     return found
 
 
-async def read(http: httpx.AsyncClient) -> Mapping[str, float]:
-    """Return the server's numbers by name, summed over labels; empty if it tells none."""
+async def read(http: httpx.AsyncClient) -> Mapping[str, float] | None:
+    """Return the server's numbers by name, summed over labels; empty if it tells none, None if it did not answer."""
     try:
-        response = (await http.get("/metrics", timeout=HEALTH_SECONDS)).raise_for_status()
+        response = await http.get("/metrics", timeout=HEALTH_SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL):
+        return None
+    if not response.is_success:
         return {}
     return {name: sum(values) for name, values in samples(response.text).items()}
 
@@ -58,7 +60,7 @@ class CacheMeter:
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
-        self._before: Mapping[str, float] = {}
+        self._before: Mapping[str, float] | None = None
         self._needed = True
         self._has_counters = True
 
@@ -66,7 +68,7 @@ class CacheMeter:
         """Read the counters before a request; a server that was seen to have none is not asked again."""
         if self._needed and self._has_counters:
             self._before = await read(self._http)
-            self._has_counters = _QUERIES in self._before
+            self._has_counters = self._before is None or _QUERIES in self._before
 
     async def cached(self, prompt_tokens: int, told: int | None) -> int | None:
         """Return the cached tokens of the prompt just answered; `told` is what its usage says."""
@@ -78,6 +80,6 @@ class CacheMeter:
         if not self._has_counters:
             return None
         before, after = self._before, await read(self._http)
-        if after.get(_QUERIES, 0) - before[_QUERIES] != prompt_tokens:
+        if not before or not after or after.get(_QUERIES, 0) - before[_QUERIES] != prompt_tokens:
             return None
         return int(after.get(_HITS, 0) - before.get(_HITS, 0))
