@@ -45,10 +45,11 @@ def worked_examples(tools: Set[str], form: Form) -> list[Turn]:
 
     As turns they teach a small model more than inside the system text; with examples of the built-in tools alone it
     forgets the others. They end before anything of the thread, so that all threads with the same tools share them in
-    the server's prefix cache.
+    the server's prefix cache. An example that needs no tool stands only before those of the built-in tools: beside
+    made-up tools alone it makes a 0.5B model answer by itself what a tool is there for.
     """
-    built_in = _BUILT_IN if tools >= _SHOWN else []
-    shown = [*_PLAIN, *built_in, *(_NOTIONAL if not built_in or len(tools) > BUILT_IN_TOOLS else [])]
+    built_in = [*_PLAIN, *_BUILT_IN] if tools >= _SHOWN else []
+    shown = [*built_in, *(_NOTIONAL if not built_in or len(tools) > BUILT_IN_TOOLS else [])]
     return [turn for example in shown for turn in _turns(example, form)]
 
 
