@@ -27,7 +27,7 @@ _SERVERS = Path(__file__).parent / "servers"
 
 
 def load_tasks(name: str) -> list[Task]:
-    """Return the tasks of the set `dev`, `wide`, `mcp`, `final` or `fresh`; no other set is imported."""
+    """Return the tasks of the set `dev`, `wide`, `mcp`, `edit`, `final` or `fresh`; no other set is imported."""
     tasks: list[Task] = import_module(f"benchmarks.tasks_{name}").TASKS
     return tasks
 
@@ -144,7 +144,7 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
         at = given.index("--")
         given, through = given[:at], given[at + 1 :]
     parser = argparse.ArgumentParser(prog="benchmarks.tasks", epilog="options after -- go to a2ia-cli as they are")
-    parser.add_argument("--set", choices=("dev", "wide", "mcp", "final", "fresh"), required=True, dest="which")
+    parser.add_argument("--set", choices=("dev", "wide", "mcp", "edit", "final", "fresh"), required=True, dest="which")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="tasks whose name holds NAME")
     parser.add_argument("--limit", type=int, metavar="N", help="the first N tasks")
     parser.add_argument("--model", metavar="M", help="handed to a2ia-cli")
