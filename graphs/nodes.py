@@ -23,6 +23,7 @@ from agent.react.model import REACT_ERROR, ReActChatModel, is_cut
 from agent.react.prompt import REACT_TEXT
 from agent.react.recover import RECOVERED
 from agent.transcript import Transcript
+from graphs.guesses import guesses_as_looks
 from graphs.history import failures_in_a_row, told_to_conclude
 from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls
 
@@ -71,7 +72,8 @@ def model_node(
             _log.debug("sent to the model:\n%s", Transcript(messages, tools))
         return await asked.ainvoke(messages)
 
-    async def ask(messages: list[AnyMessage]) -> AIMessage:
+    async def ask(thread: list[AnyMessage]) -> AIMessage:
+        messages = guesses_as_looks(thread) if logs_itself else thread
         asked = bound.bind(tool_choice="none") if tools and told_to_conclude(messages) else bound
         try:
             try:

@@ -9,6 +9,8 @@ _MAX_COMPARED = 5_000
 _SHOWN = 160
 _SHORT_FILE = 1_000
 _MAX_SPACED = 200_000
+_HOLDS = " holds:\n"
+_HOW = "Call edit_file again: old is a whole line of it, new is that line with the change."
 
 
 def replace_once(text: str, old: str, new: str, name: str) -> tuple[str, int]:
@@ -26,13 +28,14 @@ def replace_once(text: str, old: str, new: str, name: str) -> tuple[str, int]:
         raise ToolFailure(f"old and new are the same: nothing to change.{_whole(text, name)}")
     starts = _matches(text, old)
     if not starts:
-        hint = _other_spaces(text, old) or _whole(text, name) or _nearest(text, old)
+        hint = _whole(text, name) or _other_spaces(text, old) or _nearest(text, old)
         raise ToolFailure(f"The text old is not in '{name}'.{hint}")
     if len(starts) > 1:
         lines = ", ".join(dict.fromkeys(str(_line(text, start)) for start, _ in starts[:5]))
         count = f"{len(starts)} times" if len(starts) < 100 else "100 times or more"
+        them = _lines_at(text, [start for start, _ in starts[:3]])
         raise ToolFailure(
-            f"The text old is in '{name}' {count} (lines {lines}): add lines around it so that it is once."
+            f"The text old is in '{name}' {count} (lines {lines}): give a whole line or more, so that it is once.{them}"
         )
     start, end = starts[0]
     return text[:start] + _with_ends(new, text) + text[end:], _line(text, start)
@@ -81,7 +84,7 @@ def _whole(text: str, name: str) -> str:
     """Give the file, if it is short: a model that guessed `old` can then copy it, without reading the file first."""
     if not text.strip() or len(text) > _SHORT_FILE:
         return ""
-    return f" Copy old exactly from {name}:\n{text.rstrip()}"
+    return f" Nothing was changed yet. {name}{_HOLDS}{text.rstrip()}\n{_HOW}"
 
 
 def _nearest(text: str, old: str) -> str:
@@ -95,6 +98,18 @@ def _nearest(text: str, old: str) -> str:
     number = lines[best]
     line = text.split("\n")[number - 1].rstrip("\r")
     return f" The nearest is line {number}: {shown(line, _SHOWN)}\nCopy the text exactly, with its spaces."
+
+
+def _lines_at(text: str, starts: list[int]) -> str:
+    """Give the lines that begin or hold these places, if they are short."""
+    lines = [text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0].rstrip("\r") for at in starts]
+    return " They are:\n" + "\n".join(lines) if all(len(line) <= _SHOWN for line in lines) else ""
+
+
+def told_text(error: str) -> str:
+    """Return the file that an error of `replace_once` brought whole, or nothing."""
+    _, _, rest = error.partition(_HOLDS)
+    return rest.removesuffix(f"\n{_HOW}") if rest.endswith(_HOW) else ""
 
 
 def _squeezed(line: str) -> str:

@@ -199,7 +199,7 @@ async def test_a_wrong_edit_of_a_short_file_shows_it(folder: Path, old: str) -> 
     (folder / "f").write_text("# Limits\nlimit = 4\n", encoding="utf-8")
     async with tools_in(folder) as (_, refused):
         said = await refused("edit_file", path="f", old=old, new="limit: 5")
-    assert said.endswith("Copy old exactly from f:\n# Limits\nlimit = 4")
+    assert "Nothing was changed yet. f holds:\n# Limits\nlimit = 4\nCall edit_file again" in said
 
 
 async def test_an_edit_that_the_encoding_can_not_hold_is_refused(folder: Path) -> None:

@@ -1,0 +1,48 @@
+"""In ReAct a failed guess at a file's text is shown to the model as the look at the file that comes before an edit."""
+
+from itertools import pairwise
+
+from langchain_core.messages import AIMessage, HumanMessage
+
+from graphs.state import Protocol
+from tests.fakes import Say
+from tests.graphs.threads import Thread, collect, tool
+from tools.errors import ToolFailure
+from tools.replace import replace_once
+
+TEXT = "seats: 48\nopen: yes\n"
+
+
+async def edit_file(path: str, old: str, new: str) -> str:
+    """Edit it."""
+    try:
+        return f"Edited {path} at line {replace_once(TEXT, old, new, path)[1]}."
+    except ToolFailure as failure:
+        raise ValueError(str(failure)) from None
+
+
+def edit(old: str) -> Say:
+    return Say(calls=[("edit_file", {"path": "venue.txt", "old": old, "new": "seats: 52"})])
+
+
+async def test_a_wrong_guess_is_kept_and_reported_but_shown_to_the_model_as_a_look(protocol: Protocol) -> None:
+    thread = Thread(protocol, [edit("seats: 50"), edit("seats: 48"), Say("Done.")], [tool("edit_file", edit_file)])
+    _, result = await collect(thread.session.run("set seats to 52"))
+    assert [(step.tool, step.status) for step in result.steps] == [("edit_file", "error"), ("edit_file", "ok")]
+    kept = [message for message in await thread.messages() if isinstance(message, AIMessage)]
+    assert kept[0].tool_calls[0]["args"]["old"] == "seats: 50"
+    if protocol != "native":
+        said = [m.text for m in thread.model.asked[1] if isinstance(m, AIMessage)][-1]
+        seen = [m.text for m in thread.model.asked[1] if isinstance(m, HumanMessage)][-1]
+        assert "read_file" in said and "seats: 50" not in said
+        assert seen.startswith("Observation: seats: 48\nopen: yes\n") and "Correct the step" not in seen
+
+
+async def test_the_prompt_only_grows_behind_it(protocol: Protocol) -> None:
+    script = [edit("seats: 50"), edit("open: no"), edit("seats: 48"), Say("Done."), Say("Yes.")]
+    thread = Thread(protocol, script, [tool("edit_file", edit_file)])
+    await collect(thread.session.run("set seats to 52"))
+    await collect(thread.session.run("sure?"))
+    sent = [[(m.type, m.content) for m in asked] for asked in thread.model.asked]
+    for earlier, later in pairwise(sent):
+        assert later[: len(earlier)] == earlier
