@@ -77,19 +77,24 @@ class TestAroundAScriptedModel(ReActStandard, ChatModelIntegrationTests):
         return {"inner": ObligingModel(), "constrain": _lark}
 
 
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[Address]:
+    """Start llama.cpp's server with the default model, and stop it behind the last test."""
+    if not WEIGHTS.is_file():
+        pytest.skip(f"NOT RUN: the real embedded model is missing, {WEIGHTS}; run a2ia-cli models pull")
+    server = EmbeddedServer(ServerOptions(WEIGHTS, "standard", window=4096), 60, lambda _: None)
+    yield asyncio.run(server.ensure())
+    asyncio.run(server.stop())
+
+
 @pytest.mark.embedded
 @pytest.mark.timeout(240)
 class TestAroundTheEmbeddedModel(ReActStandard, ChatModelIntegrationTests):
     server: Address
 
-    @pytest.fixture(autouse=True, scope="class")
-    def running(self) -> Iterator[None]:
-        if not WEIGHTS.is_file():
-            pytest.skip(f"NOT RUN: the real embedded model is missing, {WEIGHTS}; run a2ia-cli models pull")
-        server = EmbeddedServer(ServerOptions(WEIGHTS, "standard", window=4096), 60, lambda _: None)
-        type(self).server = asyncio.run(server.ensure())
-        yield
-        asyncio.run(server.stop())
+    @pytest.fixture(autouse=True)
+    def address(self, embedded: Address) -> None:
+        self.server = embedded
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
