@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
-from graphs.state import CallTask, open_calls
+from graphs.state import CallStatus, CallTask, open_calls
 
 _LONGEST_CIRCLE = 4
 _FAILED_CALLS = 5
@@ -38,6 +38,10 @@ def is_marked(message: ToolMessage, mark: str) -> bool:
     return isinstance(message.artifact, dict) and bool(message.artifact.get(mark))
 
 
+def _ended_as(message: ToolMessage, status: CallStatus) -> bool:
+    return isinstance(message.artifact, dict) and message.artifact.get("status") == status
+
+
 def _steps(messages: Sequence[AnyMessage]) -> list[_Step]:
     """Return the steps since the last message of the user."""
     steps: list[_Step] = []
@@ -64,7 +68,7 @@ def failures_in_a_row(messages: Sequence[AnyMessage]) -> int:
 def call_tasks(messages: Sequence[AnyMessage], steady: Set[str]) -> list[CallTask]:
     """Return a task for every open call. `steady` are the tools that give the same result until another changes it."""
     before = _steps(messages)[:-1]
-    warned = failures_in_a_row(messages[: _last_reply_at(messages)]) > 0
+    warned = bool(before) and before[-1].failed
     tasks: list[CallTask] = []
     for call in open_calls(list(messages)):
         same = _same_results(call, before, steady)
@@ -80,10 +84,6 @@ def told_to_conclude(messages: Sequence[AnyMessage]) -> bool:
     return isinstance(latest, ToolMessage) and is_marked(latest, "repeat")
 
 
-def _last_reply_at(messages: Sequence[AnyMessage]) -> int:
-    return max((place for place, message in enumerate(messages) if isinstance(message, AIMessage)), default=0)
-
-
 def _same_results(call: ToolCall, before: Sequence[_Step], steady: Set[str]) -> list[ToolMessage]:
     """Return the results of the same call since the last one that may have changed something."""
     same: list[ToolMessage] = []
@@ -93,10 +93,10 @@ def _same_results(call: ToolCall, before: Sequence[_Step], steady: Set[str]) -> 
         results = {result.tool_call_id: result for result in step.results}
         for made in step.reply.tool_calls:
             result = results.get(made["id"] or "")
-            if result is None or is_marked(result, "format_error") or is_marked(result, "denied"):
-                continue
+            if result is None or is_marked(result, "format_error") or _ended_as(result, "denied"):
+                continue  # nothing was run
             if (made["name"], made["args"]) == (call["name"], call["args"]):
-                same.append(result)
+                same += [] if _ended_as(result, "interrupted") else [result]
             elif made["name"] not in steady:
                 same.clear()
     return same

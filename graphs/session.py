@@ -197,7 +197,8 @@ class Session:
     def _model_replied(self, update: Mapping[str, Any], messages: Sequence[Any], result: Result) -> list[Event]:
         stop = update.get("stop_reason")
         if not messages:
-            self._could_not_be_used(result.steps[-1].result, result)
+            # A turn that is resumed may have failed before, so that this part of it has no step.
+            self._could_not_be_used(result.steps[-1].result if result.steps else "no call could be made.", result)
             return []
         reply: AIMessage = messages[0]
         if stop != "step_limit":

@@ -4,9 +4,10 @@ from itertools import count
 from typing import Any
 
 import pytest
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
 
-from graphs.state import Protocol
+from graphs.history import call_tasks
+from graphs.state import CallStatus, Protocol, call_result
 from tests.fakes import Say
 from tests.graphs.threads import Thread, collect, tool
 
@@ -48,6 +49,17 @@ async def test_unreadable_replies_and_wrong_arguments_count_together(protocol: P
     script = [says("echo", txt="a"), Say(malformed=("echo", "[{a")), says("ecko")]
     _, result = await collect(Thread(protocol, script, [tool("echo", echo)], bare=True).session.run("go"))
     assert (result.stop_reason, result.usage.model_calls) == ("format_errors", 3)
+
+
+async def test_a_turn_that_failed_three_times_and_died_ends_when_it_is_resumed(protocol: Protocol) -> None:
+    thread = Thread(protocol, [], [tool("echo", echo)], bare=True)
+    wrong: list[Any] = [HumanMessage("go")]
+    for number in range(3):
+        call = ToolCall(name="ecko", args={}, id=str(number), type="tool_call")
+        wrong += [AIMessage("", tool_calls=[call]), call_result(call, "no such tool", "error", format_error=True)]
+    await thread.graph.aupdate_state(thread.config, {"messages": wrong}, as_node="tools")
+    _, result = await collect(thread.session.resume())
+    assert (result.stop_reason, result.steps, thread.model.asked) == ("format_errors", [], [])
 
 
 class Counting:
@@ -93,6 +105,14 @@ async def test_after_a_call_that_may_change_something_a_reading_call_runs_again(
 async def test_what_may_change_by_itself_is_asked_again(protocol: Protocol, hints: dict[str, bool]) -> None:
     result = await run(protocol, [says("look", name="a")] * 4, **hints)
     assert [step.result for step in result.steps] == [f"a seen {n} times" for n in range(1, 5)]
+
+
+@pytest.mark.parametrize(("status", "runs"), [("denied", 1), ("interrupted", 1), ("ok", 0)])
+def test_a_reading_call_that_was_not_run_to_its_end_is_run_when_it_is_made_again(status: CallStatus, runs: int) -> None:
+    first, again = (ToolCall(name="look", args={}, id=identity, type="tool_call") for identity in "12")
+    messages: list[Any] = [AIMessage("", tool_calls=[first]), call_result(first, "x", status)]
+    (task,) = call_tasks([HumanMessage("go"), *messages, AIMessage("", tool_calls=[again])], {"look"})
+    assert (task["known"] is None) is bool(runs)
 
 
 async def test_a_new_turn_reads_anew(protocol: Protocol) -> None:
