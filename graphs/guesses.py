@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 
-from agent.react.prompt import REACT_TEXT
+from graphs.state import with_calls
 from tools.replace import told_text
 
 _EDIT, _READ = "edit_file", "read_file"
@@ -31,8 +31,9 @@ def _as_look(message: AnyMessage, told: dict[str, str]) -> AnyMessage:
     if not isinstance(message, AIMessage) or not any(call["id"] in told for call in message.tool_calls):
         return message
     calls = [
-        {**call, "name": _READ, "args": {"path": call["args"].get("path", "")}} if call["id"] in told else call
+        ToolCall(**{**call, "name": _READ, "args": {"path": call["args"].get("path", "")}})
+        if call["id"] in told
+        else call
         for call in message.tool_calls
     ]
-    extra = {key: value for key, value in message.additional_kwargs.items() if key != REACT_TEXT}
-    return message.model_copy(update={"tool_calls": calls, "additional_kwargs": extra})
+    return with_calls(message, calls)

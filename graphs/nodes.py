@@ -20,12 +20,11 @@ from langgraph.types import interrupt
 from agent.context import cut_text, shorten_observations
 from agent.errors import ContextOverflow, ToolCallUnreadable, map_model_error
 from agent.react.model import REACT_ERROR, ReActChatModel, is_cut
-from agent.react.prompt import REACT_TEXT
 from agent.react.recover import RECOVERED
 from agent.transcript import Transcript
 from graphs.guesses import guesses_as_looks
 from graphs.history import failures_in_a_row, told_to_conclude
-from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls
+from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls, with_calls
 
 MAX_FAILURES = 3
 """Replies in a row that could not be used, after which a turn ends: the first try and two retries, each told more."""
@@ -203,5 +202,4 @@ def denial(call: ToolCall, reason: str = "") -> ToolMessage:
 
 def _edited(reply: AIMessage, edits: Mapping[str | None, dict[str, Any]]) -> AIMessage:
     calls = [ToolCall(**{**call, "args": edits.get(call["id"], call["args"])}) for call in reply.tool_calls]
-    extra = {key: value for key, value in reply.additional_kwargs.items() if key not in (REACT_TEXT, "tool_calls")}
-    return reply.model_copy(update={"tool_calls": calls, "additional_kwargs": extra})
+    return with_calls(reply, calls)

@@ -1,10 +1,13 @@
 """What a thread remembers between supersteps."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NotRequired
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
+
+from agent.react.prompt import REACT_TEXT
 
 Protocol = Literal["native", "react"]
 StopReason = Literal["answered", "step_limit", "denied", "format_errors", "overflow", "interrupted", "error"]
@@ -49,6 +52,12 @@ def open_calls(messages: list[AnyMessage]) -> list[ToolCall]:
     reply = last_reply(messages)
     done = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
     return [call for call in reply.tool_calls if call["id"] not in done] if reply else []
+
+
+def with_calls(reply: AIMessage, calls: Sequence[ToolCall]) -> AIMessage:
+    """Return `reply` with other calls, without the model's own text, which spoke of the first ones."""
+    extra = {key: value for key, value in reply.additional_kwargs.items() if key not in (REACT_TEXT, "tool_calls")}
+    return reply.model_copy(update={"tool_calls": list(calls), "additional_kwargs": extra})
 
 
 def call_result(call: ToolCall, text: str, status: CallStatus, **details: Any) -> ToolMessage:

@@ -5,15 +5,15 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import Field, PrivateAttr
+
+from agent.react.streamed import StreamedChatModel
 
 
 class ScriptExhausted(AssertionError):
@@ -70,7 +70,7 @@ class Say:
         return f'{opening}"response": {json.dumps(self.answer)}}}'
 
 
-class ScriptedModel(BaseChatModel):
+class ScriptedModel(StreamedChatModel):
     """Replies from `script`, in pieces of `piece` characters; `protocol` is how it writes calls."""
 
     script: list[Say] = Field(default_factory=list)
@@ -115,7 +115,7 @@ class ScriptedModel(BaseChatModel):
             raise say.error
         return say
 
-    def _chunks(self, say: Say) -> Iterator[ChatGenerationChunk]:
+    def _written(self, say: Say) -> Iterator[ChatGenerationChunk]:
         texts = {"react": say.react_text, "json": say.json_text}
         text = texts[self.protocol]() if self.protocol in texts else (say.raw or say.answer)
         if self.protocol == "native" and say.raw is None and say.thought:
@@ -133,44 +133,16 @@ class ScriptedModel(BaseChatModel):
             metadata["logprobs"] = {"content": [{"token": "Yes", "top_logprobs": [yes, no]}]}
         yield _chunk(content="", usage_metadata=usage, response_metadata=metadata)
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, **kwargs))
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+    def _chunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> Iterator[ChatGenerationChunk]:
-        yield from self._chunks(self._next(messages, kwargs))
+        yield from self._written(self._next(messages, kwargs))
 
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return await agenerate_from_stream(self._astream(messages, stop, **kwargs))
-
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+    async def _achunks(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> AsyncIterator[ChatGenerationChunk]:
         say = self._next(messages, kwargs)
-        for place, chunk in enumerate(self._chunks(say)):
-            if run_manager:
-                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+        for place, chunk in enumerate(self._written(say)):
             yield chunk
             if say.wait and place == 0:
                 await say.wait.wait()

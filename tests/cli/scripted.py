@@ -41,8 +41,8 @@ class Breaking(Say):
 class CliModel(ScriptedModel):
     """A scripted model that can break off in the middle of a reply."""
 
-    def _chunks(self, say: Say) -> Iterator[ChatGenerationChunk]:
-        for chunk in super()._chunks(say):
+    def _written(self, say: Say) -> Iterator[ChatGenerationChunk]:
+        for chunk in super()._written(say):
             yield chunk
             if isinstance(say, Breaking):
                 raise say.breaks

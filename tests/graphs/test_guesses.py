@@ -1,12 +1,10 @@
 """In ReAct a failed guess at a file's text is shown to the model as the look at the file that comes before an edit."""
 
-from itertools import pairwise
-
 from langchain_core.messages import AIMessage, HumanMessage
 
 from graphs.state import Protocol
 from tests.fakes import Say
-from tests.graphs.threads import Thread, collect, tool
+from tests.graphs.threads import Thread, assert_prompts_only_grow, collect, tool
 from tools.errors import ToolFailure
 from tools.replace import replace_once
 
@@ -43,6 +41,4 @@ async def test_the_prompt_only_grows_behind_it(protocol: Protocol) -> None:
     thread = Thread(protocol, script, [tool("edit_file", edit_file)])
     await collect(thread.session.run("set seats to 52"))
     await collect(thread.session.run("sure?"))
-    sent = [[(m.type, m.content) for m in asked] for asked in thread.model.asked]
-    for earlier, later in pairwise(sent):
-        assert later[: len(earlier)] == earlier
+    assert_prompts_only_grow(thread)

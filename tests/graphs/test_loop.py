@@ -1,4 +1,3 @@
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ from agent.errors import ContextOverflow, ModelServerError
 from graphs.events import AnswerDelta, FormatError, ThoughtDelta, ToolFinished, as_json
 from graphs.state import Protocol
 from tests.fakes import Say, ScriptExhausted
-from tests.graphs.threads import JsonSteps, Thread, collect, tool
+from tests.graphs.threads import JsonSteps, Thread, assert_prompts_only_grow, collect, tool
 
 
 async def echo(text: str) -> str:
@@ -65,9 +64,7 @@ async def test_a_prompt_only_grows(protocol: Protocol) -> None:
     thread = Thread(protocol, script, [tool("echo", echo)])
     await collect(thread.session.run("first"))
     await collect(thread.session.run("second"))
-    sent = [[(m.type, m.content) for m in asked] for asked in thread.model.asked]
-    for earlier, later in pairwise(sent):
-        assert later[: len(earlier)] == earlier
+    assert_prompts_only_grow(thread)
 
 
 async def test_two_calls_of_one_reply_each_get_one_result(protocol: Protocol) -> None:

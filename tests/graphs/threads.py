@@ -1,6 +1,7 @@
 """Builds a thread on scripted models, for one protocol or the other."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from langchain_core.messages import ToolCall
@@ -61,6 +62,13 @@ class Thread:
         """Return the messages of the thread as they are stored."""
         state = await self.graph.aget_state(self.config)
         return list(state.values.get("messages", []))
+
+
+def assert_prompts_only_grow(thread: Thread) -> None:
+    """Check that each prompt that the model was sent begins with the one before."""
+    sent = [[(m.type, m.content) for m in asked] for asked in thread.model.asked]
+    for earlier, later in pairwise(sent):
+        assert later[: len(earlier)] == earlier
 
 
 async def collect(events: Any) -> tuple[list[Event], Result]:
