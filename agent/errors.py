@@ -129,7 +129,8 @@ _OVERFLOW_NUMBERS = (
 _OWN_PARSER = re.compile(r"error parsing tool call|tool call parsing failed|XML syntax error", re.I)
 """Ollama's words for a call of its own model that it cannot read (ollama/ollama#12884, #14834, #17638)."""
 _MODEL_DIED = re.compile(
-    r"error was encountered while running the model|model runner has unexpectedly stopped|runner process (has )?termin",
+    r"error was encountered while running the model|model runner has unexpectedly stopped|runner process (has )?termin"
+    r"|EngineCore encountered an issue|EngineDeadError",
     re.I,
 )
 _HUNG_UP = "Server disconnected without sending a response"
@@ -142,6 +143,7 @@ _START = {
 _KEY = {"ollama": "Give it as OLLAMA_API_KEY.", "vllm": "Give it with --api-key KEY, or as A2IA_API_KEY."}
 _REACT = "Run it with --react, which does without the server's reading of calls."
 _MEMORY = "Run the same command again, which starts it anew; if it dies again, it may not fit into the memory."
+_ENGINE = "Its log says why (a2ia-cli vllm logs); start it again: a2ia-cli vllm start."
 _AGAIN = "Run the same command again; if it happens twice, look at the server's log."
 
 
@@ -187,7 +189,8 @@ def _by_words(text: str, server: str) -> A2IAError | None:
     if _OWN_PARSER.search(text):
         return ToolCallUnreadable(f"The {server} server could not read its own model's tool call: {text}.", _REACT)
     if _MODEL_DIED.search(text):
-        return ModelServerError(f"The {server} server's model died during its reply: {text}.", _MEMORY)
+        hint = _ENGINE if server == "vllm" else _MEMORY
+        return ModelServerError(f"The {server} server's model died during its reply: {text}.", hint)
     return None
 
 

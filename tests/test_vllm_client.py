@@ -19,6 +19,7 @@ from agent.react.model import ReActChatModel
 from tests.servers.http import Asked, Reply, reply_json
 from tests.servers.vllm import (
     CHARACTERS_OVERFLOW,
+    DEAD_ENGINE,
     LONG_OVERFLOW,
     MODEL,
     NO_TOOL_PARSER,
@@ -120,6 +121,14 @@ async def test_a_server_whose_grammars_are_others_is_held_by_a_schema() -> None:
             assert backend.constrain('{"type": "object"}') == {
                 "extra_body": {"structured_outputs": {"json": {"type": "object"}}}
             }
+
+
+@pytest.mark.parametrize("version", ["0.25.1", "0.9.2", "0.1.dev1+g12ab", ""])
+async def test_a_vllm_that_a_grammar_may_kill_is_never_sent_one(version: str) -> None:
+    with VLLM() as server:
+        server.version = version
+        assert (await profiled(server)).constraint == "json_schema"
+        assert not [body for body in server.posted("/v1/chat/completions") if "grammar" in str(body)]
 
 
 async def test_a_template_that_leaves_tools_out_rules_native_calls_out_unasked() -> None:
@@ -344,6 +353,7 @@ async def test_a_model_that_is_not_served_is_answered_with_those_that_are() -> N
         (Reply(503), ModelServerError, "is busy, or its model is down"),
         (reply_json({"detail": "Not Found"}, 404), ModelServerError, "does not know this address .*: Not Found"),
         (said(["Thought"], finish=None, error="EngineCore died"), ModelServerError, "broke off.*: EngineCore died"),
+        (said(["Thought"], finish=None, error=DEAD_ENGINE), ModelServerError, "model died during its reply"),
         (said(["Thought"], finish=None, cut=True), ModelServerError, "broke off"),
         (said(["Thought"], finish=None), ModelServerError, "ended its reply before it was complete"),
         (Reply(200, "text/event-stream", ['data: {"id": "x", "cho', ""]), ModelServerError, "answer is broken"),

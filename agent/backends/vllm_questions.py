@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,17 @@ import httpx
 
 from agent.backends import probe, wire
 from agent.backends.base import ConstraintKind
+from agent.errors import A2IAError
 
 THINKING_TOKENS = 1024
 """Longest reply of a model that thinks before it replies: some thirty sentences; a probe is asked once a start."""
 
 _CANARY = "zqx"
 """A word that no model says unasked."""
+
+_LARK_SINCE = (0, 26)
+"""The first vLLM that lives through a grammar that it cannot read. Before, the first constraint that anyone sent chose the
+parser for all, and a text that this parser cannot read ended the engine: vllm issue 43920, seen with 0.25.1."""
 
 _SERVER = "vllm"
 _TURNS = [{"role": role, "content": text} for role, text in zip(("user", "assistant") * 2, "bcde", strict=True)]
@@ -88,21 +94,30 @@ class Questions:
     async def constraint(self) -> Constraint:
         """Have the model say a word that it says under a constraint only: a field that vLLM does not know is ignored.
 
-        The Lark text is that of llama.cpp; where vLLM runs with a backend that cannot read it, a JSON schema may hold.
+        The Lark text is that of llama.cpp, with what only its parser knows (`%json`): vLLM turns simpler Lark into a form
+        for another one. Where vLLM runs with a backend that cannot read it, a JSON schema may hold.
         """
-        grammar = f'%llguidance {{}}\nstart: "{_CANARY}"\n'
-        forms: list[tuple[ConstraintKind, str, str]] = [
-            ("lark", grammar, _CANARY),
-            ("json_schema", json.dumps({"enum": [_CANARY]}), f'"{_CANARY}"'),
-        ]
+        schema = json.dumps({"enum": [_CANARY]})
+        forms: list[tuple[ConstraintKind, str]] = [("json_schema", schema)]
+        if await self._outlives_a_grammar():
+            forms.insert(0, ("lark", f"%llguidance {{}}\nstart: word\nword: %json {schema}\n"))
         thinks = False
-        for kind, constraint, held in forms:
+        for kind, constraint in forms:
             reply = await self._chat(probe.MESSAGES, {**field(kind, constraint), "max_tokens": 4 * len(_CANARY)})
             if isinstance(reply, dict):
                 thinks = thinks or bool(_thought(reply))
-                if str(reply.get("content") or "").strip() == held:
+                if str(reply.get("content") or "").strip() == json.dumps(_CANARY):
                     return Constraint(kind, thinks)
         return Constraint(None, thinks)
+
+    async def _outlives_a_grammar(self) -> bool:
+        """Say whether a grammar that the server cannot read costs no more than its own request."""
+        try:
+            version = (await wire.ask(self._http.get("/version"), _SERVER)).get("version")
+        except A2IAError:
+            return False
+        numbers = re.match(r"(\d+)\.(\d+)", str(version))
+        return numbers is not None and tuple(map(int, numbers.groups())) >= _LARK_SINCE
 
     async def _tokens(self, messages: Sequence[dict[str, str]], **more: Any) -> list[int] | None:
         """Return the prompt's tokens, None if the template refuses the conversation or the server the question."""

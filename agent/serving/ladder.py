@@ -29,8 +29,8 @@ class Rung:
 def next_rung(launch: Launch, failure: Failure, tried: list[Launch]) -> Rung | None:
     """Return the next try after `failure` of `launch`; None where nothing that the error allows is left.
 
-    In this order: the window that vLLM itself says would fit, a lower share of the card, a window of 2,048 tokens.
-    Nothing of it helps weights that do not fit.
+    In this order: the window that vLLM itself says would fit, a lower share of the card, a window of 2,048 tokens; a
+    higher share only where nobody set one. Nothing of it helps weights that do not fit.
     """
     if failure.kind in {"loading", "other"}:
         return None
@@ -54,7 +54,7 @@ def _candidates(launch: Launch, failure: Failure) -> list[Rung]:
         rungs.append(_share(launch, round(share - STEP, 2), "vLLM ran out of GPU memory after loading the weights"))
     if failure.kind == "running" and (window is None or window > SMALLEST):
         rungs.append(_window(launch, SMALLEST, "vLLM still runs out of GPU memory"))
-    if failure.kind in {"no_cache", "cache"} and share < HIGHEST:
+    if failure.kind in {"no_cache", "cache"} and share < HIGHEST and not launch.share_asked:
         rungs.append(_share(launch, HIGHEST, f"{share:.2f} of the card leaves too little for the conversation"))
     return rungs
 
@@ -76,8 +76,9 @@ def last_word(launch: Launch, failure: Failure, fitting: str) -> str:
         return "End the programs that hold GPU memory (`nvidia-smi` lists them), and start again."
     if failure.kind in {"cache", "no_cache"}:
         room = f"room for {failure.longest:,} tokens is left" if failure.longest else "no room is left"
+        more = "give a larger --gpu-memory-utilization" if launch.share_asked else "free GPU memory"
         return (
-            f"Beside the weights {room}, and an agent needs {SMALLEST:,}: free GPU memory, "
+            f"Beside the weights {room}, and an agent needs {SMALLEST:,}: {more}, "
             f"add `-- --kv-cache-dtype fp8`,{other}"
         )
     return f"Add `-- --enforce-eager` (no CUDA graphs, slower),{other}"

@@ -27,6 +27,8 @@ class Launch:
     dtype: str | None = None
     max_model_len: int | str | None = None
     utilisation: float | None = None
+    share_asked: bool = False
+    """Whether a person set `utilisation`: then it is a bound, others may need the rest of the card."""
     chunked_prefill: bool = False
     tensor_parallel: int = 1
     tool_parser: str | None = None

@@ -80,6 +80,7 @@ async def prepare(wanted: Wanted) -> Prepared:
         dtype=dtype,
         max_model_len=_window(wanted, preset, made),
         utilisation=wanted.utilisation or (made.utilisation if made else None),
+        share_asked=wanted.utilisation is not None,
         chunked_prefill=wanted.chunked_prefill or (preset is not None and preset.chunked_prefill),
         tensor_parallel=wanted.tensor_parallel or (made.parallel if made else 1),
         tool_parser=_parser(wanted, model),

@@ -20,11 +20,18 @@ RUNTIME_GIB = 0.75
 """CUDA context, libraries and captured graphs: vLLM logs 0.05 to 0.25 GiB outside PyTorch and 0.4 to 0.6 GiB of graphs,
 which it counts into its share since 0.21 (`gpu_worker.py`)."""
 
-BATCH_TOKENS = 2048
-"""Tokens of one step that vLLM tries its memory with: `max_num_batched_tokens` on cards under 70 GiB."""
+INNER_COPIES = 1.5
+"""What a step holds of its inner layer at once, in both halves of it: the gated pair and their product."""
+
+LARGE_CARD = 70.0
+"""GiB from which on vLLM takes larger steps (`vllm/engine/arg_utils.py`)."""
+
+BATCH_TOKENS, LARGE_BATCH_TOKENS = 2048, 8192
+"""Tokens of one step that vLLM tries its memory with (`max_num_batched_tokens`), on smaller and on large cards."""
 
 BATCH_REPLIES = 256
-"""Replies that it samples at once in that trial: `max_num_seqs` on cards under 70 GiB."""
+"""Replies that it samples at once in that trial: `max_num_seqs` on smaller cards. Large ones sample 1,024, but there the
+step is what decides (three starts on an H100, `docs/serving.md`)."""
 
 LOGIT_COPIES = 5
 """Float32 copies of the logits that the trial of the sampler holds at once. Two start-up logs of a model with 128,256
@@ -105,11 +112,12 @@ def _hundredths(size_gib: float) -> int:
     return math.ceil(size_gib * 100 - 1e-9)
 
 
-def overhead_gib(figures: Figures, parallel: int = 1) -> float:
-    """Return the GiB that one card needs beside weights and KV cache while vLLM tries its largest step."""
+def overhead_gib(figures: Figures, card: Card, parallel: int = 1) -> float:
+    """Return the GiB that this card needs beside weights and KV cache while vLLM tries its largest step."""
+    tokens = LARGE_BATCH_TOKENS if card.total >= LARGE_CARD else BATCH_TOKENS
     logits = LOGIT_COPIES * BATCH_REPLIES * figures.vocab * 4
     inner = 2 * figures.intermediate * (figures.active_experts if figures.experts > 1 else 1) // parallel
-    step = BATCH_TOKENS * (4 * figures.hidden + 2 * inner) * 2
+    step = tokens * (4 * figures.hidden + INNER_COPIES * inner) * 2
     return max(logits, step) / GIB + RUNTIME_GIB
 
 
@@ -141,7 +149,7 @@ def _plan(figures: Figures, weight_bytes: int, cards: tuple[Card, ...], parallel
     ]
     if offload:
         rows.append(Row("in main memory", int(offload * 100), "--cpu-offload-gb: slow, crosses the bus every token"))
-    rows.append(Row("activations, CUDA graphs", -_hundredths(overhead_gib(figures, parallel)), "estimate"))
+    rows.append(Row("activations, CUDA graphs", -_hundredths(overhead_gib(figures, card, parallel)), "estimate"))
     left = sum(row.amount for row in rows)
     kv_bytes = figures.kv_bytes(parallel, demand.kv_each)
     longest = min(max(0, left) * GIB // 100 // kv_bytes // BLOCK * BLOCK, figures.window)

@@ -202,6 +202,13 @@ def test_a_cache_without_room_ends_with_the_smallest_change(machine: Machine) ->
     assert done.code == 3 and "--kv-cache-dtype fp8" in done.err
 
 
+def test_a_share_that_was_asked_for_is_not_exceeded(machine: Machine) -> None:
+    machine.card(window=0)
+    done = machine.start("--model", "mistral-7b-awq", "--gpu-memory-utilization", "0.6", "--force")
+    assert [value(each, "--gpu-memory-utilization") for each in machine.starts()] == ["0.60"]
+    assert done.code == 3 and "a larger --gpu-memory-utilization" in done.err
+
+
 @pytest.mark.parametrize(
     ("error", "mend"),
     [

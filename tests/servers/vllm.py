@@ -16,6 +16,8 @@ USAGE: dict[str, Any] = {
     "prompt_tokens_details": None,
 }
 
+DEAD_ENGINE = "EngineCore encountered an issue. See stack trace (above) for the root cause."
+"""What vLLM 0.25 says inside the stream when its engine has died."""
 NO_TOOL_PARSER = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
 OVERFLOW = (
     "This model's maximum context length is 4096 tokens. However, you requested 1024 output tokens and your prompt "
@@ -99,6 +101,8 @@ class VLLM(LoopbackServer):
         self.tool_parser = True
         """Whether it was started with the flags for tool calls."""
         self.calls_tools = False
+        self.version = "0.32.0"
+        """What `/version` says; nothing: it is no vLLM, or a proxy hides it."""
         self.grammars = True
         """Whether it knows `structured_outputs`, and a Lark text in it."""
         self.schemas = True
@@ -124,6 +128,8 @@ class VLLM(LoopbackServer):
             return reply_json({"error": "Unauthorized"}, 401)
         if asked.path == "/v1/models":
             return reply_json({"object": "list", "data": self.cards})
+        if asked.path == "/version" and self.version:
+            return reply_json({"version": self.version})
         if asked.path == "/tokenize" and self.tokenizes:
             return self._tokenize(asked.body)
         if asked.path == "/metrics" and self.started:
@@ -168,11 +174,15 @@ class VLLM(LoopbackServer):
             message = {"role": "assistant", "content": None, "tool_calls": [call]}
         constraint = body.get("structured_outputs", {})
         if self.grammars and "grammar" in constraint:
-            message["content"] = json.loads(constraint["grammar"].partition("start: ")[2])
+            message["content"] = _only_choice(json.loads(constraint["grammar"].partition("%json ")[2]))
         if self.schemas and "json" in constraint:
-            message["content"] = json.dumps(constraint["json"]["enum"][0])
+            message["content"] = _only_choice(constraint["json"])
         if self.thought:
             done = body["max_tokens"] > 64
             message = {**(message if done else {"role": "assistant", "content": None}), "reasoning": self.thought}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop", "stop_reason": None}
         return reply_json({"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": USAGE})
+
+
+def _only_choice(schema: dict[str, Any]) -> str:
+    return json.dumps(schema["enum"][0])

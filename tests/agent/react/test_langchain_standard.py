@@ -26,6 +26,10 @@ from tests.fakes import Say, ScriptedModel
 WEIGHTS = KNOWN["qwen2.5-coder-1.5b"].path()
 
 
+# Each test has an event loop of its own: a connection kept open would outlive its loop, which warns of a leak.
+_NONE_KEPT = httpx.Limits(max_keepalive_connections=0)
+
+
 class NamedModel(ScriptedModel):
     model: str = "scripted"
 
@@ -105,8 +109,8 @@ class TestAroundTheEmbeddedModel(ReActStandard, ChatModelIntegrationTests):
             temperature=0,
             max_completion_tokens=200,
             stream_usage=True,
-            http_client=httpx.Client(timeout=120),
-            http_async_client=httpx.AsyncClient(timeout=120),
+            http_client=httpx.Client(timeout=120, limits=_NONE_KEPT),
+            http_async_client=httpx.AsyncClient(timeout=120, limits=_NONE_KEPT),
         )
         return {"inner": client, "constrain": _lark}
 
