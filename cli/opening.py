@@ -57,8 +57,11 @@ class Opening:
         return self._toolbox.status() if self._toolbox else []
 
     def report(self, step: Progress) -> None:
-        """Take a step of the model server. May be called from any thread."""
-        if self._page.screen.streams and step.text != self._step.text:
+        """Take a step of the model server. May be called from any thread.
+
+        Once all is open, it is written above the turn: its server starts anew, or is busy.
+        """
+        if (self._page.screen.streams or self.runtime) and step.text != self._step.text:
             self._loop.call_soon_threadsafe(self._page.note, step.text)
         self._step = step
 

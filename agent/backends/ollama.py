@@ -63,7 +63,7 @@ class OllamaBackend:
         self._settings = settings
         self._report = report
         self._url = address(settings)
-        self._transport = ollama_wire.transport(self._url, settings.timeout)
+        self._transport = ollama_wire.transport(self._url, settings.timeout, report)
         self._http = wire.client(self._url, settings.timeout, key(), self._transport)
         self._window = 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -12,9 +11,8 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from agent.backends.address import is_loopback
+from agent.backends.base import Progress, Report
 from agent.errors import ServerBusy
-
-_log = logging.getLogger(__name__)
 
 PAUSES = (0.1, 0.3, 1.0, 3.0, 9.0)
 """Seconds between the tries of a request that a busy server turned away."""
@@ -24,11 +22,13 @@ class OllamaTransport(httpx.AsyncBaseTransport):
     """Puts `truncate: false` into every chat request, and tries a request again that a busy server turned away.
 
     Without the field, for which ollama's client has no argument, Ollama drops the oldest messages of a long
-    conversation and says nothing; with it the answer is 400. All pauses together stay within `patience` seconds.
+    conversation and says nothing; with it the answer is 400. All pauses together stay within `patience` seconds; `report`
+    is told of each.
     """
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, patience: float) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, patience: float, report: Report) -> None:
         self._inner = inner
+        self._report = report
         self._pauses = _within(PAUSES, patience)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -41,7 +41,7 @@ class OllamaTransport(httpx.AsyncBaseTransport):
             words = (await response.aread()).decode(errors="replace")
             await response.aclose()
             if pause is not None:
-                _log.info("Ollama is busy; trying again in %.1f s", pause)
+                self._report(Progress(f"Ollama is busy; asking again in {pause:g} s"))
                 await asyncio.sleep(pause)
         raise ServerBusy("ollama", len(self._pauses) + 1, _words(words))
 
@@ -50,11 +50,11 @@ class OllamaTransport(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-def transport(url: str, patience: float) -> OllamaTransport:
+def transport(url: str, patience: float, report: Report) -> OllamaTransport:
     """Return the connections that all requests to the server at `url` share."""
     safe = urlsplit(url).scheme == "https"  # without TLS the certificates, 20 ms of reading, are of no use
     inner = httpx.AsyncHTTPTransport(verify=safe, trust_env=not is_loopback(url), proxy=_proxy(url))
-    return OllamaTransport(inner, patience)
+    return OllamaTransport(inner, patience, report)
 
 
 def _proxy(url: str) -> str | None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.cli.support import Place
 from tests.cli.terminal import CTRL_D, Terminal
-from tests.servers.ollama import Ollama, said
+from tests.servers.ollama import Ollama, recorded, said
 
 pytestmark = pytest.mark.timeout(300)  # each starts programs, on whatever machine
 
@@ -19,6 +19,19 @@ def test_a_model_that_is_there_is_offered_in_place_of_the_missing_one(place: Pla
             terminal.enter("second:1b")
             terminal.expect("second:1b on ollama")
             terminal.enter("hi")
+            terminal.expect("Hello.")
+            terminal.type(CTRL_D)
+            assert terminal.leave() == 0
+
+
+def test_a_server_that_is_busy_in_the_middle_of_a_session_is_told_of_while_it_is_waited_for(place: Place) -> None:
+    busy = recorded("busy_2")
+    with Ollama(busy, busy, said(['{"reason": "so", "response": "Hello."}'])) as server:
+        server.models = ["first:7b"]
+        with Terminal(place, "--backend", "ollama", "--ollama-url", server.url, "--model", "first:7b") as terminal:
+            terminal.expect("first:7b on ollama")
+            terminal.enter("hi")
+            terminal.expect("Ollama is busy; asking again in 0.3 s")
             terminal.expect("Hello.")
             terminal.type(CTRL_D)
             assert terminal.leave() == 0
