@@ -64,7 +64,8 @@ def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object schema of only those keywords that grammar engines take; the rest is validated after.
 
     References are inlined; a recursive one ends as "any value". Objects with known properties take no others, so that
-    a model cannot invent arguments.
+    a model cannot invent arguments. Required arguments come first, as `agent.react.prompt` names them: engines hold to the
+    order, and what a model has passed over it cannot write any more.
     """
     plain = _plain(schema, schema, 0)
     return plain if plain.get("type") == "object" else {"type": "object"}
@@ -89,8 +90,10 @@ def _plain(schema: Any, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
     properties = schema.get("properties")
     if isinstance(properties, Mapping) and (properties or depth == 0):
         plain["type"] = "object"
-        plain["properties"] = {name: _plain(value, root, depth + 1) for name, value in properties.items()}
-        plain["required"] = [name for name in schema.get("required") or () if name in properties]
+        required = [name for name in schema.get("required") or () if name in properties]
+        in_order = sorted(properties, key=lambda name: depth == 0 and name not in required)
+        plain["properties"] = {name: _plain(properties[name], root, depth + 1) for name in in_order}
+        plain["required"] = required
         plain["additionalProperties"] = False
     return plain
 

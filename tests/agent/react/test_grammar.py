@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from agent.react.grammar import plain_schema, step_grammar
+from agent.react.prompt import tool_line
 
 PATH = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 
@@ -50,3 +51,11 @@ def test_an_unbounded_integer_is_bounded() -> None:
     schema = plain_schema({"type": "object", "properties": {"n": {"type": "integer"}}})
     assert schema["properties"]["n"]["maximum"] == 10**15
     assert json.dumps(schema)
+
+
+def test_optional_arguments_can_be_written_behind_the_required_ones_as_the_prompt_names_them() -> None:
+    properties = {"rate": {"type": "number"}, "weight": {"type": "number"}, "decay": {"type": "number"}}
+    schema = {"type": "object", "properties": properties, "required": ["rate", "decay"]}
+    assert list(plain_schema(schema)["properties"]) == ["rate", "decay", "weight"]
+    shown = tool_line({"name": "neuron", "parameters": schema})
+    assert shown.index("rate") < shown.index("decay") < shown.index("weight")
