@@ -11,6 +11,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
+from agent.backends.base import ConstraintKind
 from agent.backends.embedded import create as embedded
 from agent.backends.weights_model import KNOWN
 from agent.config import Settings
@@ -19,7 +20,7 @@ from agent.react.parser import Malformed, parse
 from agent.react.prompt import REACT_TEXT
 from benchmarks.token_counts import compare
 from tests.cli.support import line_with
-from tests.real_vllm.server import ALIAS, BLOCK, MODEL, WINDOW, RealVLLM
+from tests.real_vllm.server import ALIAS, BLOCK, HOME, MODEL, WINDOW, RealVLLM
 from tests.real_vllm.support import (
     LIMIT,
     TOOLS,
@@ -78,24 +79,43 @@ def test_tasks_end_to_end(vllm: RealVLLM, tmp_path: Path, prompt: str, tools: se
 
 async def test_every_reply_under_the_grammar_can_be_read(vllm: RealVLLM) -> None:
     """At temperature 1, where an unconstrained model of this size misses the form in most replies."""
-    asked = ["Look up the key sun.", "Count the words of 'a b c'.", "Hello!", "What is 3 + 4?", "Look up x and y."]
-    async with opened(vllm, temperature=1.0, react=True) as (backend, profile):
-        model = ReActChatModel(inner=backend.chat_model(profile), constrain=backend.constrain).bind_tools(TOOLS)
-        limit = asyncio.Semaphore(8)
-
-        async def reply(number: int) -> AIMessage:
-            async with limit:
-                return await model.bind(seed=number).ainvoke([HumanMessage(asked[number % len(asked)])])
-
-        replies = await asyncio.gather(*map(reply, range(100)))
+    kind, replies = await replies_at_temperature_one(vllm, 100)
+    assert kind == "lark"
     bad = [r for r in replies if isinstance(parse(r.additional_kwargs[REACT_TEXT]), Malformed)]
-    cut = [r for r in replies if r.response_metadata["finish_reason"] == "length"]
-    calls = sum(bool(r.tool_calls) for r in replies)
-    print(f"\n{100 - len(bad)} of 100 parse: {calls} calls, {len(cut)} cut at the token limit")
     for r in bad:
         print(r.response_metadata["finish_reason"], repr(r.additional_kwargs[REACT_TEXT][-200:]))
     assert not bad
     assert all(REACT_ERROR not in r.additional_kwargs for r in replies)
+
+
+async def replies_at_temperature_one(vllm: RealVLLM, count: int) -> tuple[ConstraintKind | None, list[AIMessage]]:
+    """Return how the server holds replies, and so many of them, eight at once, each with a seed of its own."""
+    asked = ["Look up the key sun.", "Count the words of 'a b c'.", "Hello!", "What is 3 + 4?", "Look up x and y."]
+    async with opened(vllm, temperature=1.0, react=True) as (backend, profile):
+        kind = profile.constraint
+        model = ReActChatModel(inner=backend.chat_model(profile), constrain=backend.constrain, kind=kind)
+        bound, limit = model.bind_tools(TOOLS), asyncio.Semaphore(8)
+
+        async def reply(number: int) -> AIMessage:
+            async with limit:
+                return await bound.bind(seed=number).ainvoke([HumanMessage(asked[number % len(asked)])])
+
+        replies = await asyncio.gather(*map(reply, range(count)))
+    cut = [r for r in replies if r.response_metadata["finish_reason"] == "length"]
+    unread = [r for r in replies if REACT_ERROR in r.additional_kwargs]
+    calls = sum(bool(r.tool_calls) for r in replies)
+    print(f"\n{kind}: {count - len(unread)} of {count} are read: {calls} calls, {len(cut)} cut at the token limit")
+    return kind, replies
+
+
+async def test_a_server_with_another_grammar_parser_holds_replies_to_a_schema(vllm: RealVLLM) -> None:
+    """Before 0.26 such a server ended at a grammar that its parser cannot read; this one refuses it."""
+    options = ("--structured-outputs-config.backend", "xgrammar")
+    with RealVLLM(HOME / "server-xgrammar.log", 8201, *options) as other:
+        kind, replies = await replies_at_temperature_one(other, 20)
+    assert kind == "json_schema"
+    whole = [r for r in replies if r.response_metadata["finish_reason"] != "length"]
+    assert whole and all(REACT_ERROR not in r.additional_kwargs for r in whole)
 
 
 async def test_a_thread_of_ten_steps_is_read_from_the_cache(vllm: RealVLLM) -> None:
