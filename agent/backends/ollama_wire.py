@@ -22,8 +22,8 @@ class OllamaTransport(httpx.AsyncBaseTransport):
     """Puts `truncate: false` into every chat request, and tries a request again that a busy server turned away.
 
     Without the field, for which ollama's client has no argument, Ollama drops the oldest messages of a long
-    conversation and says nothing; with it the answer is 400. All pauses together stay within `patience` seconds; `report`
-    is told of each.
+    conversation and says nothing; with it the answer is 400. All pauses together stay within `patience` seconds;
+    `report` is told of each.
     """
 
     def __init__(self, inner: httpx.AsyncBaseTransport, patience: float, report: Report) -> None:

@@ -23,8 +23,8 @@ _CANARY = "zqx"
 """A word that no model says unasked."""
 
 _LARK_SINCE = (0, 26)
-"""The first vLLM that lives through a grammar that it cannot read. Before, the first constraint that anyone sent chose the
-parser for all, and a text that this parser cannot read ended the engine: vllm issue 43920, seen with 0.25.1."""
+"""The first vLLM that lives through a grammar that it cannot read. Before, the first constraint that anyone sent chose
+the parser for all, and a text that this parser cannot read ended the engine: vllm issue 43920, seen with 0.25.1."""
 
 _SERVER = "vllm"
 _TURNS = [{"role": role, "content": text} for role, text in zip(("user", "assistant") * 2, "bcde", strict=True)]
@@ -94,8 +94,8 @@ class Questions:
     async def constraint(self) -> Constraint:
         """Have the model say a word that it says under a constraint only: a field that vLLM does not know is ignored.
 
-        The Lark text is that of llama.cpp, with what only its parser knows (`%json`): vLLM turns simpler Lark into a form
-        for another one. Where vLLM runs with a backend that cannot read it, a JSON schema may hold.
+        The Lark text is that of llama.cpp, with what only its parser knows (`%json`): vLLM turns simpler Lark into a
+        form for another one. Where vLLM runs with a backend that cannot read it, a JSON schema may hold.
         """
         schema = json.dumps({"enum": [_CANARY]})
         forms: list[tuple[ConstraintKind, str]] = [("json_schema", schema)]

@@ -64,8 +64,8 @@ def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object schema of only those keywords that grammar engines take; the rest is validated after.
 
     References are inlined; a recursive one ends as "any value". Objects with known properties take no others, so that
-    a model cannot invent arguments. Required arguments come first, as `agent.react.prompt` names them: engines hold to the
-    order, and what a model has passed over it cannot write any more.
+    a model cannot invent arguments. Required arguments come first, as `agent.react.prompt` names them: engines hold to
+    the order, and what a model has passed over it cannot write any more.
     """
     plain = _plain(schema, schema, 0)
     return plain if plain.get("type") == "object" else {"type": "object"}

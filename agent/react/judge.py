@@ -6,6 +6,7 @@ first token of its reply part fit from unfit choices (benchmarks/judge.py, docs/
 """
 
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,14 @@ class Judge:
         found = result.generations[0]
         info = {**(found.generation_info or {}), **found.message.response_metadata}
         return _log_odds(info.get("logprobs"))
+
+
+def names_what_is_read(messages: Sequence[BaseMessage], arguments: str) -> bool:
+    """Say whether the user named a path or an address that is a value in `arguments`, JSON: to read it is asked for."""
+    request = only_request(messages) or ""
+    places = [place.strip("./") for place in re.findall(r'"([^"\\]*[./][^"\\]*)"', arguments)]
+    named = [place for place in places if re.search(r"[./]", place)]
+    return any(re.search(rf"(?<![\w./-]){re.escape(place)}(?![\w/-])", request) for place in named)
 
 
 def only_request(messages: Sequence[BaseMessage]) -> str | None:

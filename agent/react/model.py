@@ -20,7 +20,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from agent.backends.base import ConstraintKind, CountsTokens
 from agent.errors import UsageError
 from agent.react.form import Form, Reader, form_for
-from agent.react.judge import Judge, Verdict
+from agent.react.judge import Judge, Verdict, names_what_is_read
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
 from agent.react.streamed import StreamedChatModel
@@ -144,6 +144,8 @@ class ReActChatModel(StreamedChatModel):
             return None
         called = next((tool for tool in kwargs["tools"] if tool["function"]["name"] == calls[0]["name"]), None)
         if called is None:
+            return None
+        if called.get(READ_ONLY) and names_what_is_read(messages, calls[0]["args"] or ""):
             return None
         verdict = await self.judge.verdict(messages, called["function"], always=bool(called.get(OVERWRITES)))
         _log.debug("the judge of the call: %s", verdict)

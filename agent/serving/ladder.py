@@ -78,7 +78,6 @@ def last_word(launch: Launch, failure: Failure, fitting: str) -> str:
         room = f"room for {failure.longest:,} tokens is left" if failure.longest else "no room is left"
         more = "give a larger --gpu-memory-utilization" if launch.share_asked else "free GPU memory"
         return (
-            f"Beside the weights {room}, and an agent needs {SMALLEST:,}: {more}, "
-            f"add `-- --kv-cache-dtype fp8`,{other}"
+            f"Beside the weights {room}, and an agent needs {SMALLEST:,}: {more}, add `-- --kv-cache-dtype fp8`,{other}"
         )
     return f"Add `-- --enforce-eager` (no CUDA graphs, slower),{other}"

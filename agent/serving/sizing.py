@@ -30,8 +30,8 @@ BATCH_TOKENS, LARGE_BATCH_TOKENS = 2048, 8192
 """Tokens of one step that vLLM tries its memory with (`max_num_batched_tokens`), on smaller and on large cards."""
 
 BATCH_REPLIES = 256
-"""Replies that it samples at once in that trial: `max_num_seqs` on smaller cards. Large ones sample 1,024, but there the
-step is what decides (three starts on an H100, `docs/serving.md`)."""
+"""Replies that it samples at once in that trial: `max_num_seqs` on smaller cards. Large ones sample 1,024, but there
+the step is what decides (three starts on an H100, `docs/serving.md`)."""
 
 LOGIT_COPIES = 5
 """Float32 copies of the logits that the trial of the sampler holds at once. Two start-up logs of a model with 128,256

@@ -128,6 +128,17 @@ class VLLM(LoopbackServer):
             return reply_json({"error": "Unauthorized"}, 401)
         if asked.path == "/v1/models":
             return reply_json({"object": "list", "data": self.cards})
+        if asked.path != "/v1/chat/completions":
+            return self._beside_the_door(asked)
+        if self._refused(asked.body["messages"]):
+            return refusal("Conversation roles must alternate user/assistant/user/assistant/...")
+        if asked.body.get("stream"):
+            self.queries, self.hits = self.queries + USAGE["prompt_tokens"], self.hits + self.cached
+            return self.replies.pop(0)
+        return self._whole(asked.body)
+
+    def _beside_the_door(self, asked: Asked) -> Reply:
+        """Answer what OpenAI's interface does not have."""
         if asked.path == "/version" and self.version:
             return reply_json({"version": self.version})
         if asked.path == "/tokenize" and self.tokenizes:
@@ -135,14 +146,7 @@ class VLLM(LoopbackServer):
         if asked.path == "/metrics" and self.started:
             self.lost_metrics -= 1
             return Reply(status=0) if self.lost_metrics >= 0 else self._metrics()
-        if asked.path != "/v1/chat/completions":
-            return reply_json({"detail": "Not Found"}, 404)
-        if self._refused(asked.body["messages"]):
-            return refusal("Conversation roles must alternate user/assistant/user/assistant/...")
-        if asked.body.get("stream"):
-            self.queries, self.hits = self.queries + USAGE["prompt_tokens"], self.hits + self.cached
-            return self.replies.pop(0)
-        return self._whole(asked.body)
+        return reply_json({"detail": "Not Found"}, 404)
 
     def _refused(self, messages: list[dict[str, Any]]) -> bool:
         return not self.system_role and any(message["role"] == "system" for message in messages)

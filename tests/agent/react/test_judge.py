@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from agent.react.calibration import Thresholds, learn, pairs, remember, thresholds
 from agent.react.judge import Judge
 from agent.react.model import JUDGED, ReActChatModel
-from agent.react.toolset import OVERWRITES
+from agent.react.toolset import OVERWRITES, READ_ONLY
 from tests.fakes import Say, ScriptedModel
 
 LOOK = {
@@ -65,6 +65,37 @@ async def test_a_tool_that_overwrites_is_judged_in_the_middle_of_work_too() -> N
     model = ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text}, judge=Judge(inner, {}, threshold=0))
     message = await model.bind(tools=[LOOK | {OVERWRITES: True}]).ainvoke(BEGUN)
     assert message.tool_calls == [] and message.text == "It says no."
+
+
+READ = {
+    "type": "function",
+    "function": {
+        "name": "read_file",
+        "description": "Read a text file.",
+        "parameters": {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "path", "read_only", "asked"),
+    [
+        ("worker.py imports TIMEOUT. What is it?", "worker.py", True, 1),
+        ("What does src/app say?", "./src/app", True, 1),
+        ("What does my_worker.py import?", "worker.py", True, 2),
+        ("What is Jonas's number?", "contacts/jonas.txt", True, 2),
+        ("Read it.", ".", True, 2),
+        ("worker.py imports TIMEOUT. What is it?", "worker.py", False, 2),
+    ],
+)
+async def test_the_judge_is_not_asked_whether_to_read_what_the_user_named(
+    request_: str, path: str, read_only: bool, asked: int
+) -> None:
+    script = [Say(calls=[("read_file", {"path": path})]), Say(odds=5.0)]
+    inner = ScriptedModel(script=script, protocol="react")
+    model = ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text}, judge=Judge(inner, {}, threshold=0))
+    message = await model.bind(tools=[READ | {READ_ONLY: read_only}]).ainvoke([HumanMessage(request_)])
+    assert message.tool_calls and len(inner.asked) == asked
 
 
 async def test_a_server_that_tells_no_probabilities_declines_nothing() -> None:
