@@ -10,7 +10,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.react.examples import Turn, observation, one_line, worked_examples
+from agent.react.examples import Turn, names_another, observation, one_line, worked_examples
 from agent.react.form import TEXT, Form
 from agent.react.parser import Answer, Call
 
@@ -97,15 +97,16 @@ def render(
     first user turn (Mixtral 8x7B and Mistral 7B v0.2 refuse a system message and demand alternation).
     """
     system, request = system_prompt(tools, form), ""
-    turns = worked_examples({tool["name"] for tool in tools}, form)
+    names = {tool["name"] for tool in tools}
+    turns = worked_examples(names, form)
     for message in messages:
         if isinstance(message, SystemMessage):
             turns.append(("user", f"[{message.text}]"))
         elif isinstance(message, AIMessage):
             turns.append(("assistant", step_text(message, form)))
         elif isinstance(message, ToolMessage):
-            failed = message.status == "error"
-            turns.append(("user", observation(message.text, request, error=failed, ending=form.ending)))
+            failed, named = message.status == "error", names_another(message.text, message.name or "", names)
+            turns.append(("user", observation(message.text, request, error=failed, named=named, ending=form.ending)))
         else:
             request = message.text
             turns.append(("user", request))
