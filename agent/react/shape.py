@@ -1,10 +1,10 @@
 """Brings what a model wrote for a tool's arguments into the form of the tool's schema, and says what it changed."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from agent.react.coerce import TYPES, coerced, letters, takes
 from agent.react.literal import Unreadable, read_arguments, read_value
 from agent.react.toolset import Tool
 
@@ -20,7 +20,6 @@ _SCHEMA_KEYS = {"type", "properties", "required", "title", "description", "addit
 _FENCE = re.compile(r"\A\s*(`{3,})[\w+-]*[ \t]*\n?(.*?)(?:\n?[ \t]*\1.*|\s*)\Z", re.S)
 _TRIPLE = re.compile(r"\A\s*(\"\"\"|''')(.*?)(?:\1.*|)\Z", re.S)
 _QUOTED = re.compile(r"\A([\"'`“])(.*)[\"'`”]\Z", re.S)
-_NUMBER = re.compile(r"\$?\s*-?\d[\d,_]*(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")
 
 
 class Shaped:
@@ -73,7 +72,7 @@ def _words(tool: Tool, text: str, why: Unreadable) -> Shaped:
     braced = text.startswith(("{", "["))
     if not tool.only or (braced and (tool.only not in _FREE_TEXT or text[-1] not in "}]")):
         raise why
-    line = text if _takes(tool.properties[tool.only], "array") else text.replace("\\_", "_")
+    line = text if takes(tool.properties[tool.only], "array") else text.replace("\\_", "_")
     quoted = _QUOTED.match(line)
     return _lone(tool, quoted[2] if quoted else line, ("plain text for the only argument",))
 
@@ -119,7 +118,7 @@ def _lone(tool: Tool, value: Any, repairs: tuple[str, ...]) -> Shaped:
 
 
 def _is_list(tool: Tool) -> bool:
-    return bool(tool.only) and _takes(tool.properties.get(tool.only), "array")
+    return bool(tool.only) and takes(tool.properties.get(tool.only), "array")
 
 
 def _object(tool: Tool, given: dict[str, Any], repairs: tuple[str, ...]) -> Shaped:
@@ -131,10 +130,10 @@ def _object(tool: Tool, given: dict[str, Any], repairs: tuple[str, ...]) -> Shap
     args = {}
     for name, part in value.items():
         schema = tool.properties.get(name)
-        if part is None and schema is not None and name not in tool.required and not _takes(schema, "null"):
+        if part is None and schema is not None and name not in tool.required and not takes(schema, "null"):
             notes.append(f"null for {name}")
             continue
-        args[name] = _coerced(part, schema, notes) if schema is not None else part
+        args[name] = coerced(part, schema, notes) if schema is not None else part
     return Shaped(args, tuple(notes))
 
 
@@ -161,7 +160,7 @@ def _without_schema(tool: Tool, given: dict[str, Any], notes: list[str]) -> dict
         given = {tool.only: given}
     found = {}
     for name, part in given.items():
-        if isinstance(part, dict) and part.get("type") in _TYPES and not _takes(tool.properties.get(name), "object"):
+        if isinstance(part, dict) and part.get("type") in TYPES and not takes(tool.properties.get(name), "object"):
             notes.append("a schema in place of a value")
             found[name] = _echoed(tool, name, part)
         else:
@@ -174,13 +173,9 @@ def _echoed(tool: Tool, name: str, schema: dict[str, Any]) -> Any:
     for key in ("value", "const", "default", "title", "description"):
         said = schema.get(key)
         known = str(own.get(key, "")) if isinstance(own, Mapping) else ""
-        if said is not None and said != known and _letters(said) not in (_letters(name), ""):
+        if said is not None and said != known and letters(said) not in (letters(name), ""):
             return said
     raise Unreadable(f"{name!r} is a schema; write its value")
-
-
-def _letters(value: Any) -> str:
-    return re.sub(r"[\W_]+", "", str(value)).lower()
 
 
 def _renamed(tool: Tool, given: dict[str, Any], notes: list[str]) -> dict[str, Any]:
@@ -191,7 +186,7 @@ def _renamed(tool: Tool, given: dict[str, Any], notes: list[str]) -> dict[str, A
         return given
     meant: dict[str, str] = {}
     for name in strange:
-        same = [other for other in free if _letters(other) == _letters(name)]
+        same = [other for other in free if letters(other) == letters(name)]
         if len(same) == 1 and same[0] not in meant.values():
             meant[name] = same[0]
     only = tool.only
@@ -199,97 +194,3 @@ def _renamed(tool: Tool, given: dict[str, Any], notes: list[str]) -> dict[str, A
         meant[strange[0]] = only
     notes += [f"{new!r} written as {old!r}" for old, new in meant.items()]
     return {meant.get(name, name): part for name, part in given.items()}
-
-
-_TYPES = {"string", "integer", "number", "float", "boolean", "array", "object", "null"}
-
-
-def _kinds(schema: Any) -> set[str]:
-    if not isinstance(schema, Mapping):
-        return set()
-    kinds: Any = schema.get("type") or ()
-    found = {kinds} if isinstance(kinds, str) else {kind for kind in kinds if isinstance(kind, str)}
-    for branch in [*_listed(schema.get("anyOf")), *_listed(schema.get("oneOf"))]:
-        found |= _kinds(branch)
-    return found
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _takes(schema: Any, kind: str) -> bool:
-    return kind in _kinds(schema)
-
-
-def _coerced(value: Any, schema: Any, notes: list[str]) -> Any:
-    """Return `value` in a type that the schema takes, where the text leaves no doubt which value is meant."""
-    kinds = _kinds(schema)
-    if not kinds or _is_one_of(value, kinds):
-        return _of_enum(value, schema, notes)
-    new = _from_text(value.strip(), kinds) if isinstance(value, str) else _to_text(value, kinds)
-    if new is _SAME and "array" in kinds and not isinstance(value, dict | list):
-        item = _coerced(value, schema.get("items"), notes)
-        new = [item] if _is_one_of(item, _kinds(schema.get("items")) or _TYPES) else _SAME
-    if new is _SAME:
-        return value
-    notes.append(f"a {type(new).__name__} written as {type(value).__name__}")
-    return new
-
-
-_SAME = object()
-
-
-def _from_text(value: str, kinds: set[str]) -> Any:
-    if value.lower() in ("true", "false") and "boolean" in kinds:
-        return value.lower() == "true"
-    if kinds & {"integer", "number", "float"} and _NUMBER.match(value):
-        number = float(re.sub(r"[$,_\s]", "", value))
-        if number.is_integer() and abs(number) < 2**53:
-            return int(number)
-        return _SAME if not kinds & {"number", "float"} else number
-    if value.startswith(("{", "[")) and kinds & {"array", "object"}:
-        try:
-            found = read_value(value)
-        except Unreadable:
-            return _SAME
-        return found.value if _is_one_of(found.value, kinds) else _SAME
-    return _SAME
-
-
-def _to_text(value: Any, kinds: set[str]) -> Any:
-    if isinstance(value, float) and value.is_integer() and "integer" in kinds:
-        return int(value)
-    if "string" in kinds and value is not None and not isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False)
-    return _SAME
-
-
-def _is_one_of(value: Any, kinds: set[str]) -> bool:
-    match value:
-        case bool():
-            kind = {"boolean"}
-        case int():
-            kind = {"integer", "number", "float"}
-        case float():
-            kind = {"number", "float"}
-        case str():
-            kind = {"string"}
-        case list():
-            kind = {"array"}
-        case dict():
-            kind = {"object"}
-        case _:
-            kind = {"null"}
-    return bool(kind & kinds)
-
-
-def _of_enum(value: Any, schema: Any, notes: list[str]) -> Any:
-    options = _listed(schema.get("enum")) if isinstance(schema, Mapping) else []
-    if not isinstance(value, str) or not options or value in options:
-        return value
-    same = [option for option in options if isinstance(option, str) and _letters(option) == _letters(value)]
-    if len(same) != 1:
-        return value
-    notes.append(f"{same[0]!r} written as {value!r}")
-    return same[0]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from agent.react import labels
 from agent.react.candidates import judge, malformed_arguments
-from agent.react.clean import Cleaned, clean
+from agent.react.clean import clean
 from agent.react.labels import Part
 from agent.react.literal import Unreadable
 from agent.react.scan import (
@@ -24,24 +24,16 @@ from agent.react.shape import shape_text
 from agent.react.step import Answer, Call, Malformed, Step
 from agent.react.tagged import MARK, calls_before_objects, tagged_calls
 from agent.react.toolset import Tool, Toolset
+from agent.react.unread import neither
 
 _OPENING_FENCE = re.compile(r"\A\s*`{3,}[\w-]*[ \t]*\n")
 _CLOSING_FENCE = re.compile(r"\n?[ \t]{0,8}`{3,12}[ \t]{0,8}\Z")
 _OPENERS = re.compile(r"(?:`{3,12}[\w-]*|<[^<>\n]{1,80}>|\[[A-Z_]{1,20}\]|[\s`*\[{(])*\Z")
 """What stands before a call and belongs to its form."""
-_PLACEHOLDER = re.compile(r"\A\s*(?:\$[A-Z_]+|<[A-Z_ ]+>|\{[A-Z_ ]+\})\s*\Z")
 _LAYOUT = re.compile(
     r"`{3,}[\w-]*|<[^<>\n]{1,80}>|\[/?[A-Z_]{2,20}\]|\b(?:return|print|await|and|or|json|python|functools|tool_code|tool_call)\b"
     r"|^[ \t]*[\w.]{1,40}[ \t]*=(?!=)|\[[\"']\w+[\"']\]|[\W\d_]",
     re.M,
-)
-_INTENTION = re.compile(
-    r"\b(?:I(?:'ll| will| should| need to| must| have to|'m going to| am going to| want to)|let me|let's|we need to)\b",
-    re.I,
-)
-_CALL_FORM = re.compile(r"\A[\[\s`]*[^\W\d][\w.]*\(.*\)[\]\s`,;]*\Z")
-_CALL_KEYS = re.compile(
-    r"[\"'](?:tool_calls?|tool_name|tool_input|action_input|arguments|parameters|tool_params|function_call)[\"']\s*:"
 )
 _NAME_CHARS = 400
 """How much of an action's line is looked at for a name."""
@@ -53,7 +45,7 @@ def read(text: str, tools: Toolset, strict: Step) -> Step:
     body = labels.one_label_a_line(cleaned.text)
     found = _labelled(body, tools) or _scanned(body, tools)
     if found is None:
-        return _neither(cleaned, tools, strict)
+        return neither(cleaned, tools, strict)
     thought = "\n".join(part for part in (cleaned.thought, found.thought) if part)
     repairs = tuple(dict.fromkeys((*cleaned.repairs, *found.repairs)))
     return replace(found, thought=thought, repairs=repairs or ("labels",))
@@ -216,49 +208,3 @@ def _line(text: str, one: Candidate) -> str:
 def _prose_before(text: str, end: int) -> str:
     thought = _thought_before(text, end)
     return thought[:-120] + _OPENERS.sub("", thought[-120:])
-
-
-def _neither(cleaned: Cleaned, tools: Toolset, strict: Step) -> Step:
-    """Return the error of a reply that begins a call and holds none, else what the strict reader read."""
-    text = cleaned.text.strip()
-    if isinstance(strict, Answer) and _meant_as_call(text, tools):
-        problem = "The reply looks like a tool call but cannot be read. Write the tool's name and one JSON object."
-        return Malformed("", "unreadable_call", problem, repairs=cleaned.repairs)
-    if isinstance(strict, Answer) and _announces(text, tools):
-        problem = "The reply says that a tool will be used but does not use it. Write its Action and Action Input."
-        return Malformed(text, "missing_action", problem)
-    if isinstance(strict, Call):
-        if is_none(strict.name):
-            problem = "Write 'Final Answer: <answer>' when no tool is needed."
-            return Malformed(strict.thought, "missing_action", problem)
-        return Malformed(strict.thought, "unknown_tool", tools.unknown(strict.name), strict.name)
-    if isinstance(strict, Answer) and (cleaned.repairs or cleaned.thought):
-        if not text:
-            return Malformed(
-                cleaned.thought, "missing_action", "Write an Action with its Action Input, or a Final Answer."
-            )
-        return Answer(cleaned.thought, text, cleaned.repairs)
-    return strict
-
-
-def _announces(text: str, tools: Toolset) -> bool:
-    """Say whether the last sentence only says which tool comes next."""
-    last = re.split(r"(?<=[.!?])\s+|\n", text)[-1]
-    words = [letters(word) for word in last.split()]
-    named = any(letters(name) in words or name in last for name in tools.by_name)
-    return bool(named and _INTENTION.search(last) and not last.endswith("?"))
-
-
-def _meant_as_call(text: str, tools: Toolset) -> bool:
-    mark = MARK.search(text)
-    if (
-        _PLACEHOLDER.match(text)
-        or _CALL_FORM.match(text)
-        or (mark and not text[: mark.start()].rpartition("\n")[2].strip())
-    ):
-        return True
-    opening = _OPENING_FENCE.sub("", text).lstrip()[:2]
-    if opening[:1] not in ("{", "["):
-        return False
-    mentions = any(f'"{name}"' in text or f"'{name}'" in text for name in tools.by_name)
-    return bool(mentions or _CALL_KEYS.search(text))
