@@ -40,6 +40,10 @@ def judge(one: Candidate, tools: Toolset, *, prose: str | None) -> Step | None:
         shaped = _shape(one, tool)
     except Unreadable as error:
         return None if prose is not None else malformed_arguments(tool, str(error))
+    if one.positional or "a string without quotes" in one.repairs:
+        unset = next((name for name, value in shaped.args.items() if value == name), None)
+        if unset is not None:
+            return None if prose is not None else malformed_arguments(tool, f"{unset} is a name; write its value")
     if prose is not None and not _may_stand_in_prose(tool, shaped.args, prose):
         return None
     notes = ("a call inside prose",) if prose is not None else ()
@@ -70,7 +74,7 @@ def _shape(one: Candidate, tool: Tool) -> Shaped:
 def _may_stand_in_prose(tool: Tool, args: dict[str, Any], line: str) -> bool:
     if not tool.read_only or tool.check.problem(args) or _HEDGE.search(line):
         return False
-    return all(_is_concrete(value) for value in args.values())
+    return all(_is_concrete(value) and value != name for name, value in args.items())
 
 
 def _is_concrete(value: Any) -> bool:

@@ -4,9 +4,11 @@ import re
 from dataclasses import dataclass
 
 from agent.react import labels
+from agent.react.dialects import common_form
 
 _THINKING = re.compile(
-    r"<(think|thinking|thought|reasoning|scratchpad)>(.*?)</\1>|(?<!`)(`{3,12})[\w-]*think\w*[ \t]*\n(.*?)\n[ \t]*\3",
+    r"<(think|thinking|thought|reasoning|scratch_?pad|seed:think)>(.*?)</\1>"
+    r"|(?<!`)(`{3,12})[\w-]*think\w*[ \t]*\n(.*?)\n[ \t]*\3",
     re.S | re.I,
 )
 _THOUGHT_ENDS = re.compile(r"\A(.*)</(?:think|thinking)>", re.S | re.I)
@@ -18,7 +20,16 @@ _TOKEN = re.compile(
 _TURN_ENDS = re.compile(
     r"<\|(?:eot_id|eom_id|im_end|end|endoftext|end_of_text|end_of_turn)\|>|</s>|<end_of_turn>|<｜end▁of▁sentence｜>"
 )
-_FRAGMENT = re.compile(r"\n[ \t]*Obs(?:e(?:r(?:v(?:a(?:t(?:i(?:on?)?)?)?)?)?)?)?[ \t]*:?[ \t]*\Z")
+_FRAGMENT = re.compile(
+    r"\n[ \t]*(?:Obs(?:e(?:r(?:v(?:a(?:t(?:i(?:on?)?)?)?)?)?)?)?[ \t]*:?"
+    r"|Acti(?:on?)?(?:[ \t]+I(?:n(?:p(?:ut?)?)?)?)?|PAUSE)\s*\Z"
+)
+"""The beginning of a label with which a reply ends."""
+_WAITING = re.compile(
+    r"\n\s*[(\[](?:I(?:'m| am| will|'ll) )?(?:now )?(?:wait|paus|await)[^()\[\]\n]{0,80}[)\]]\s*\Z", re.I
+)
+_PREAMBLE = re.compile(r"\A[\ufeff\u200b\s]*(?:(?:Thought:[ \t]*)?Do I need to use a tool\?[ \t]*No\.?[ \t]*\n)?", re.I)
+_OPEN_THINKING = re.compile(r"\A\s*<(think|thinking|thought|reasoning)>(?!.*</\1>)", re.S | re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +39,14 @@ class Cleaned:
     text: str
     thought: str
     repairs: tuple[str, ...]
+    thinks: bool = False
+    """Whether it opens with thinking that does not end."""
 
 
 def clean(text: str) -> Cleaned:
     """Take out thinking, special tokens and what follows an invented observation."""
-    notes: list[str] = []
+    given, text = text.strip(), _PREAMBLE.sub("", common_form(text))
+    notes: list[str] = [] if text.strip() == given else ["the form of a family of models"]
     thoughts = [(found[2] or found[4] or "").strip() for found in _THINKING.finditer(text)]
     plain = _THINKING.sub("", text)
     if ended := _THOUGHT_ENDS.match(plain):
@@ -49,8 +63,8 @@ def clean(text: str) -> Cleaned:
     without, invented = _without_observations(without)
     if invented:
         notes.append("an invented observation")
-    without = _FRAGMENT.sub("", without)
-    return Cleaned(without, "\n".join(filter(None, thoughts)), tuple(notes))
+    without = _FRAGMENT.sub("", _WAITING.sub("", without))
+    return Cleaned(without, "\n".join(filter(None, thoughts)), tuple(notes), bool(_OPEN_THINKING.match(text)))
 
 
 def _without_observations(text: str) -> tuple[str, bool]:

@@ -11,15 +11,21 @@ from typing import Any
 _MAX_DEPTH = 50
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
 _SPACE = re.compile(r"(?:\s+|/\*.*?\*/|//[^\n]*|\#[^\n]*)*", re.S)
-_NUMBER = re.compile(r"\$?([+-]?\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)(?=\s*(?:[,}\]);#/]|$|\n))")
+_NUMBER = re.compile(r"[$€£¥]?([+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?=\s*(?:[,}\]);#/]|$|\n))")
 _BARE = re.compile(r"[^,;{}\[\]()\"'`\n]+")
-_KEY = re.compile(r"[^\W\d][\w\\. -]{0,80}?(?=\s*(?::|=(?!=)))")
+_KEY = re.compile(r"[^\W\d][\w\\. -]{0,80}?(?=\s*(?:[:：]|=(?!=)))")
 _CALL = re.compile(r"([^\W\d][\w.\\]*)\s*\(")
-_QUOTE = re.compile(r"(?:[rRfFbBuU]{1,2}(?=[\"']))?(\"\"\"|'''|[\"'`“‘])")
+_QUOTE = re.compile(r"([rRfFbBuU]{1,2}(?=[\"']))?(\"\"\"|'''|[\"'`“‘])")
+_TAIL = r"</(?:tool|func|invoke|call|param|arg|action|xml|json)|<\||`{3}|\[/?[A-Z_]{3,}\]"
+"""What stands behind a value and belongs to the form around it."""
+_ENDED = re.compile(_TAIL, re.I)
 _AFTER_STRING = re.compile(
-    r"\s*(?:$|[}\]:;#\n]|=(?!=)|/[/*]|,\s*(?:$|[\"'`{\[(}\])$#\d/-]|[^\W\d][\w ]{0,80}[:=(,}\]]|\w{1,80}$))|\s+[\"'`]"
+    rf"\s*(?:$|[}}\]:：;#\n]|{_TAIL}|=(?!=)|/[/*]"
+    r"|,\s*(?:$|[\"'`{\[(}\])$#\d/,-]|[^\W\d][\w ]{0,80}[:=(,}\]]|\w{1,80}$))|\s+[\"'`]"
 )
 _AFTER_IN_CALL = re.compile(r"\s*\)")
+_PATH = re.compile(r"[A-Za-z]:\\[^\\/\"]+(?:\\[^\\/\"]+)*\\?\Z")
+"""A path of Windows whose backslashes are not escaped."""
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\\": "\\", '"': '"', "'": "'", "`": "`"}
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "none": None, "undefined": None, "nil": None}
 _CONSTRUCTORS = {"dict", "list", "tuple", "set", "str", "json"}
@@ -89,7 +95,7 @@ class _Reader:
         named: dict[str, Any] = {}
         while not self._closed(closing, bool(positional or named)):
             key = _KEY.match(self.text, self.at)
-            if key and self.text[key.end() :].lstrip()[:1] in "=:":
+            if key and self.text[key.end() :].lstrip()[:1] in tuple("=:："):
                 self.at = key.end()
                 self._separator()
                 named[_plain(key[0])] = self.value(depth + 1)
@@ -128,7 +134,7 @@ class _Reader:
 
     def _separator(self) -> None:
         self._space()
-        found = re.compile(r"=>|[:=]").match(self.text, self.at)
+        found = re.compile(r"=>|[:=：]").match(self.text, self.at)
         if found is None:
             raise Unreadable(f"':' is expected at {self._here()}")
         self.at = found.end()
@@ -153,44 +159,51 @@ class _Reader:
         if here and here in "}])"[: 3 if self._parentheses else 2] and filled:
             self.repairs.append("a bracket that closes another kind")
             return True
-        if not here and closing and not (filled and self._complete()):
+        ends = not here or bool(filled and _ENDED.match(self.text, self.at))
+        if ends and closing and not (filled and self._complete()):
             raise Unreadable("it is cut off")
-        if not here and closing:
+        if ends and closing:
             self.repairs.append("a bracket was not closed")
-        return not here
+        return ends
 
     def _complete(self) -> bool:
-        return not self.text.rstrip().endswith((",", ":", "="))
+        return not self.text[: self.at].rstrip().endswith((",", ":", "="))
 
     def _comma(self, closing: str) -> None:
         before = self.at
         self._space()
         here = self.text[self.at : self.at + 1]
-        if here and here in ",;":
+        if here and here in ",;，":
             self.at += 1
             self._space()
+            while self.text[self.at : self.at + 1] == ",":
+                self.at += 1
+                self._space()
+                self.repairs.append("a comma too many")
             if self.text[self.at : self.at + 1] == closing:
                 self.repairs.append("a comma too many")
-        elif here and here not in "}])":
+        elif here and here not in "}])" and not _ENDED.match(self.text, self.at):
             if self.at == before and not self.text[before - 1 : before].isspace():
                 raise Unreadable(f"',' or '{closing}' is expected at {self._here()}")
             self.repairs.append("a comma was missing")
 
     def _string(self, opening: re.Match[str]) -> str:
-        close = {"“": "”", "‘": "’"}.get(opening[1], opening[1])
+        close = {"“": "”", "‘": "’"}.get(opening[2], opening[2])
+        raw = "r" in (opening[1] or "").lower()
         stop = re.compile(rf"\\|{re.escape(close)}")
         if close != '"':
             self.repairs.append("quotes that are not JSON's")
-        at, parts = opening.end(), []
+        at, parts, repaired = opening.end(), [], len(self.repairs)
         while found := stop.search(self.text, at):
             parts.append(self.text[at : found.start()])
             at = found.end()
             if found[0] == "\\":
-                piece, at = self._escape(at)
+                piece, at = ("\\" + self.text[at : at + 1], at + 1) if raw else self._escape(at)
                 parts.append(piece)
             elif len(close) == 3 or self._ends_string(at):
-                self.at = at
-                return "".join(parts)
+                self.at, written = at, self.text[opening.end() : found.start()]
+                is_path = "a backslash that escapes nothing" in self.repairs[repaired:] and _PATH.match(written)
+                return written if is_path else "".join(parts)
             else:
                 parts.append(found[0])
                 self.repairs.append("a quote inside a string")
@@ -215,7 +228,7 @@ class _Reader:
 
     def _number(self, found: re.Match[str]) -> int | float:
         self.at = found.end()
-        if found[0].startswith("$"):
+        if found[0][0] in "$€£¥":
             self.repairs.append("a currency sign before a number")
         digits = found[1].replace("_", "")
         try:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from agent.react.labels import LABEL_CHARS, STRONG
+from agent.react.labels import INLINE_FINAL, LABEL_CHARS, STRONG
 from agent.react.step import Answer, Call, Malformed, MalformedCode, Step
 
 if TYPE_CHECKING:
@@ -22,17 +22,31 @@ __all__ = ["Answer", "Call", "Delta", "Malformed", "MalformedCode", "Step", "Ste
 Tools = Sequence[Mapping[str, Any]]
 """Tools in OpenAI form."""
 
-_OBSERVATION = re.compile(r"(?:\A|\n)[ \t]*Observation\b")
+_OBSERVATION = re.compile(
+    r"(?:\A|\n)[ \t]*Observation\b"
+    r"|(?:<\|(?:im_end|eo[tm]_id|end|end_of_turn|endoftext|end_of_text)\|>|<end_of_turn>)\s*(?:\Z|<\|(?:im_start|start_header_id)\|>)"
+)
+"""Where a step ends: at a result, which is not the model's to write, or at the end of its turn."""
+_NEXT_QUESTION = re.compile(r"\n[ \t]*Question[ \t]*:[^\n]*\n\s*Thought[ \t]*:")
+"""Behind an action or an answer, the beginning of another task, which the model makes up."""
+_OPEN_END = re.compile(
+    r"\n[ \t]*Question[ \t]*:[^\n]*(?:\n\s*\w{0,7}[ \t]*)?\Z|<[/|]?\w{0,20}\|?>?\s*(?:<\|?\w{0,20}\|?>?)?\Z"
+)
+"""An end of a piece of an answer that may yet turn out to be such an end."""
 _MARKER = re.compile(r"^[ \t]*(Action|Final Answer)[ \t]*:[ \t]*", re.M)
 _INPUT = re.compile(r"^[ \t]*Action Input[ \t]*:[ \t]*", re.M)
 _THOUGHT = re.compile(r"\A\s*Thought[ \t]*:[ \t]*")
-_HELD = re.compile(r"```|<[|｜/\w]|\{|\[[\[{A-Z'\"`]")
+_HELD = re.compile(rf"```|<[|｜/\w]|\{{|\[[\[{{A-Z'\"`]|{INLINE_FINAL}")
 """What may begin a call: a thought is shown up to it, and nothing behind it before the step is decided."""
-_SUSPICIOUS = re.compile(rf"{_HELD.pattern}|\(|\A\s*\$[A-Z]|\b(?:I(?:'| |$)|[Ll]et|we need)")
+_SUSPICIOUS = re.compile(
+    rf"{_HELD.pattern}|\(|\A\s*(?:\$[A-Z]|>>>\w|\[\]|Do I need to use)|\b(?:I(?:'| |$)|[Ll]et|we need)"
+)
 """What makes an answer without a label be looked at again."""
 _TOOL_NAME = re.compile(r"[\w.-]{1,64}")
 """What a tool can be called: a call of such a name that is unknown stays a call, which the tool node answers."""
-_MARKER_STARTS = ("action:", "finalanswer:", "observation")
+_MARKER_STARTS = ("action:", "finalanswer:", "observation", "question:")
+_OPEN_FINAL = re.compile(r"(?<=[.!?)\]])[ \t]F[inalAswer \t]{0,13}\Z")
+"""An end of a piece of a thought that may yet turn out to be the answer's label."""
 
 
 def parse(text: str, tools: Tools = ()) -> Step:
@@ -64,7 +78,8 @@ def _is_good(step: Step, body: str, tools: "Toolset") -> bool:
         return False
     if isinstance(step, Call):
         tool = tools.by_name.get(step.name)
-        return tool is not None and not tool.check.problem(step.args) and not _behind(body)
+        fits = tool is not None and tool.has_all(step.args) and not tool.check.problem(step.args)
+        return fits and not _behind(body)
     if isinstance(step, Answer) and marker is not None:
         return bool(_THOUGHT.match(body) or not body[: marker.start()].strip())
     return isinstance(step, Answer) and not _SUSPICIOUS.search(body)
@@ -106,8 +121,11 @@ def _strict(text: str) -> Step:
 
 
 def _end_of_step(text: str) -> int:
-    observation = _OBSERVATION.search(text)
-    return observation.start() if observation else len(text)
+    observation, question = _OBSERVATION.search(text), _NEXT_QUESTION.search(text)
+    end = observation.start() if observation else len(text)
+    if question and question.start() < end and _MARKER.search(text, 0, question.start()):
+        return question.start()
+    return end
 
 
 def _without_marker(text: str, thought: str) -> Step:
@@ -190,6 +208,7 @@ class StepStream:
 
 def _certain(text: str) -> str:
     """Return `text` without an end that may yet turn out to be a marker or trailing space."""
+    text = _OPEN_END.sub("", text)
     head, newline, line = text.rpartition("\n")
     word = re.sub(r"[ \t]", "", line).lower()
     if newline and any(start.startswith(word) or word.startswith(start) for start in _MARKER_STARTS):
@@ -201,4 +220,4 @@ def _certain_thought(text: str) -> str:
     """Return `text` without an end that may yet turn out to be a label in any form, or the beginning of a call."""
     head, newline, line = text.rpartition("\n")
     text = head if newline and len(line.strip()) < LABEL_CHARS else text
-    return text.rstrip("<[`").strip()
+    return _OPEN_FINAL.sub("", text).rstrip("<[`").strip()

@@ -20,7 +20,8 @@ _NAME_KEYS = (
 )  # fmt: skip
 _ARGUMENT_KEYS = (
     "arguments", "args", "parameters", "params", "action_input", "tool_input", "tool_params", "tool_args", "kwargs",
-    "tool_parameters", "actionInput", "input", "inputs",
+    "tool_parameters", "function_args", "function_arguments", "function_parameters", "tool_arguments", "action_args",
+    "actionInput", "input", "inputs",
 )  # fmt: skip
 _INNER_KEYS = (
     "tool_calls", "tool_call", "function_call", "function", "tool_use", "command", "action", "tool", "actions", "calls",
@@ -113,7 +114,7 @@ def calls_in(value: Any, tools: Toolset, depth: int = 0) -> Iterator[Candidate]:
             yield Candidate(0, 0, value[0], value[1], repairs=("a list of name and arguments",))
             return
         for item in value:
-            yield from calls_in(item, tools, depth + 1)
+            yield from _quoted_call(item, tools) if isinstance(item, str) else calls_in(item, tools, depth + 1)
     elif isinstance(value, dict):
         one = _named(value, tools)
         if one:
@@ -125,6 +126,13 @@ def calls_in(value: Any, tools: Toolset, depth: int = 0) -> Iterator[Candidate]:
                 return
 
 
+def _quoted_call(text: str, tools: Toolset) -> list[Candidate]:
+    """Return the call that a text is, with nothing around it."""
+    found = python_calls(text.strip(), tools)
+    is_whole = len(found) == 1 and found[0].start == 0 and found[0].end == len(text.strip())
+    return [replace(found[0], repairs=(*found[0].repairs, "a call in quotes"))] if is_whole else []
+
+
 def _named(value: Mapping[str, Any], tools: Toolset) -> Candidate | None:
     key = _name_key(value, tools)
     if not key:
@@ -133,12 +141,18 @@ def _named(value: Mapping[str, Any], tools: Toolset) -> Candidate | None:
     if is_final(name) and not tools.meant(name):
         return _final(value[argument] if argument else next((value[k] for k in _ANSWER_KEYS if k in value), ""))
     if argument:
-        return Candidate(0, 0, name, value[argument])
+        is_definition = "description" in value and _is_schema(value[argument]) and tools.exact(name)
+        problem = "it is the tool's definition; write the values of its arguments" if is_definition else ""
+        return Candidate(0, 0, name, value[argument], problem=problem)
     tool = tools.meant(name)
     rest = {k: part for k, part in value.items() if k != key and (k not in _ASIDE or (tool and k in tool.properties))}
     if rest.keys() - set(_NAME_KEYS) and not (tool and rest.keys() <= tool.properties.keys()):
         return None
     return Candidate(0, 0, name, rest, repairs=("arguments beside the name",) if rest else ())
+
+
+def _is_schema(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.get("type") == "object" and isinstance(value.get("properties"), Mapping)
 
 
 def _name_key(value: Mapping[str, Any], tools: Toolset) -> str:
@@ -199,3 +213,21 @@ def python_call(text: str, tool: Tool, start: int, inside: int) -> Candidate:
         return Candidate(start, inside, tool.name, problem=str(error))
     notes = ("the form of a Python call", *end.repairs)
     return Candidate(start, end.end, tool.name, named, tuple(positional), repairs=notes)
+
+
+_ANSWER_CALL = re.compile(r"(?:\A|[^\n]*`{3}\w*\n|<code>)\s*(?:print\()?([^\W\d]\w{0,30})\(")
+
+
+def answer_call(text: str, tools: Toolset) -> str:
+    """Return the text of `final_answer("text")`, the call of a name that ends a turn and is no tool's; else nothing."""
+    for opening in list(_ANSWER_CALL.finditer(text))[-2:]:
+        if not is_final(opening[1]) or tools.meant(opening[1]):
+            continue
+        try:
+            positional, named, end = read_arguments(text, opening.end())
+        except Unreadable:
+            continue
+        values = [*positional, *named.values()]
+        if len(values) == 1 and not letters(re.sub(r"</?code>|<end_\w+>|py(?:thon)?", "", text[end.end :])):
+            return str(values[0]).strip()
+    return ""

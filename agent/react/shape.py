@@ -8,7 +8,11 @@ from agent.react.coerce import TYPES, coerced, letters, takes
 from agent.react.literal import Unreadable, read_arguments, read_value
 from agent.react.toolset import Tool
 
-_NOTHING = {"", "none", "null", "n/a", "na", "nil", "empty", "no input", "no arguments", "undefined", "-", "无"}
+_NOTHING = {"", "null", "n/a", "na", "nil", "undefined", "-", "无"}
+_NO_INPUT = re.compile(
+    r"(?:no|none|empty|not|nothing)(?: (?:string|inputs?|arguments?|args|param(?:eter)?s?|values?|is|are|dict|object"
+    r"|needed|required|necessary|applicable))*\Z"
+)
 _ENVELOPES = {
     "arguments", "args", "parameters", "params", "kwargs", "input", "inputs", "tool_input", "action_input",
     "tool_params", "properties", "tool_args",
@@ -16,8 +20,11 @@ _ENVELOPES = {
 _ANY_ARGUMENT = {"input", "arg", "args", "argument", "value", "param", "parameter", "data", "text", "query", "string",
                  "tool_input", "action_input", "__arg1", "q", "question"}  # fmt: skip
 _FREE_TEXT = {"query", "question", "input", "text", "prompt", "message", "content", "q", "search", "expression"}
+_CODE = {"code", "command", "cmd", "script", "sql", "python_code"}
+_KEYED = re.compile(r"\{\s*[\"'“][^\"'“”\n]{1,80}[\"'”]\s*[:：]")
 _SCHEMA_KEYS = {"type", "properties", "required", "title", "description", "additionalProperties", "default", "$schema"}
 _FENCE = re.compile(r"\A\s*(`{3,})[\w+-]*[ \t]*\n?(.*?)(?:\n?[ \t]*\1.*|\s*)\Z", re.S)
+_OPENING_FENCE = re.compile(r"`{3,}[\w+-]*[ \t]*\n?\s*")
 _TRIPLE = re.compile(r"\A\s*(\"\"\"|''')(.*?)(?:\1.*|)\Z", re.S)
 _QUOTED = re.compile(r"\A([\"'`“])(.*)[\"'`”]\Z", re.S)
 
@@ -33,24 +40,53 @@ class Shaped:
 def shape_text(tool: Tool, text: str) -> Shaped:
     """Read the arguments of `tool` from the text behind its name. Raises `Unreadable`."""
     text = text.strip()
-    fence = _FENCE.match(text)
-    if fence:
-        inner = shape_text(tool, fence[2])
+    if fence := _FENCE.match(text):
+        opening = _OPENING_FENCE.match(text)
+        whole = text[opening.end() :] if opening else ""
+        inner = shape_text(tool, whole if whole.startswith(("{", "[")) else fence[2])
         return Shaped(inner.args, ("a code fence", *inner.repairs))
     triple = _TRIPLE.match(text)
     if triple and tool.only:
         return _lone(tool, triple[2].strip("\n"), ("triple quotes",))
-    if text.strip("`*\"'.()").strip().lower() in _NOTHING:
+    if _is_nothing(text.strip("`*\"'.()")):
         return _nothing(tool, text)
     why = Unreadable("it is no JSON object")
     if text[0] in "{[(\"'`“":
         try:
             found = read_value(text)
-            if text[0] in "{[" or not text[found.end :].strip():
+            if _is_text(tool, text, found.value):
+                return _lone(tool, text, ("plain text for the only argument",))
+            if text[0] in "{[" or not text[found.end :].partition("\n\n")[0].strip():
                 return shape_value(tool, found.value, found.repairs)
         except Unreadable as error:
             why = error
-    return _words(tool, text, why)
+    return _whole_call(tool, text) or _words(tool, text, why)
+
+
+def _is_nothing(text: str) -> bool:
+    said = text.strip().lower()
+    return said in _NOTHING or bool(_NO_INPUT.match(said))
+
+
+def _is_text(tool: Tool, text: str, value: Any) -> bool:
+    """Say whether square brackets are part of the text that a tool takes alone, and no list: `[some words]`."""
+    schema = tool.properties.get(tool.only)
+    if not isinstance(value, list) or not takes(schema, "string") or takes(schema, "array"):
+        return False
+    is_quoted = len(value) == 1 and text[1:].lstrip()[:1] in ("'", '"')
+    return not is_quoted and not any(isinstance(one, dict) for one in value)
+
+
+def _whole_call(tool: Tool, text: str) -> Shaped | None:
+    """Read `tool(argument)`, the call written once more in place of its arguments."""
+    opening = re.match(rf"`*(?:functions\.)?{re.escape(tool.name)} ?\(", text)
+    if opening is None or not text.endswith((")", ")`", ");")):
+        return None
+    try:
+        values, named, found = read_arguments(text, opening.end())
+    except Unreadable:
+        return None
+    return positional(tool, values, named, ("the call in place of its arguments", *found.repairs))
 
 
 def _nothing(tool: Tool, text: str) -> Shaped:
@@ -69,8 +105,8 @@ def _words(tool: Tool, text: str, why: Unreadable) -> Shaped:
             return shape_value(tool, positional[0], end.repairs)
     except Unreadable:
         pass
-    braced = text.startswith(("{", "["))
-    if not tool.only or (braced and (tool.only not in _FREE_TEXT or text[-1] not in "}]")):
+    free = (tool.only in _FREE_TEXT and text[-1] in "}]") or (text[0] == "[" and tool.only in _CODE)
+    if not tool.only or _KEYED.match(text) or (text[0] in "{[" and not free):
         raise why
     line = text if takes(tool.properties[tool.only], "array") else text.replace("\\_", "_")
     quoted = _QUOTED.match(line)
@@ -86,23 +122,53 @@ def shape_value(tool: Tool, value: Any, repairs: tuple[str, ...] = ()) -> Shaped
             inner = None
         if inner and isinstance(inner.value, dict):
             return shape_value(tool, inner.value, (*repairs, "arguments as a string of JSON", *inner.repairs))
-        if value.strip().lower() in _NOTHING and not tool.required:
+        if _is_nothing(value) and not tool.required:
             return Shaped({}, (*repairs, "no arguments"))
     if isinstance(value, dict):
         return _object(tool, value, repairs)
     if value is None:
         return _nothing(tool, "none")
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) and not _is_list(tool):
+    if isinstance(value, list) and value and not _is_list(tool):
+        return _from_list(tool, value, repairs)
+    return _lone(tool, value, (*repairs, "a lone value for the only argument"))
+
+
+def _from_list(tool: Tool, value: list[Any], repairs: tuple[str, ...]) -> Shaped:
+    """Read a list that stands for the arguments of a tool which takes no list alone."""
+    if pairs := _pairs(tool, value):
+        return _object(tool, pairs, (*repairs, "a list of names and values"))
+    if all(isinstance(one, dict) for one in value) and (len(value) == 1 or _are_sets(tool, value)):
         return _object(tool, value[0], (*repairs, "a list around the arguments"))
-    if isinstance(value, list) and not tool.only and len(value) == len(tool.properties) > 1:
+    if len(value) == 1 and isinstance(value[0], str) and tool.only:
+        return _lone(tool, value[0], (*repairs, "a list around the only argument"))
+    if not tool.only and len(value) == len(tool.properties) > 1:
         return positional(tool, value, {}, repairs)
     return _lone(tool, value, (*repairs, "a lone value for the only argument"))
+
+
+def _pairs(tool: Tool, value: list[Any]) -> dict[str, Any]:
+    """Return what a list of `{"name": ..., "value": ...}` says; empty if it is none."""
+    ok = all(
+        isinstance(one, dict) and one.keys() == {"name", "value"} and one["name"] in tool.properties for one in value
+    )
+    return {one["name"]: one["value"] for one in value} if ok else {}
+
+
+def _are_sets(tool: Tool, value: list[Any]) -> bool:
+    return all(one.keys() <= tool.properties.keys() for one in value)
 
 
 def positional(tool: Tool, values: list[Any], named: Mapping[str, Any], repairs: tuple[str, ...] = ()) -> Shaped:
     """Name the values that stand in the order of the schema. Raises `Unreadable` if there are too many."""
     if len(values) == 1 and isinstance(values[0], dict) and not named:
         return shape_value(tool, values[0], repairs)
+    if len(values) == 1 and isinstance(values[0], str) and values[0].strip().startswith("{") and not named:
+        try:
+            inner = shape_value(tool, values[0], repairs)
+        except Unreadable:
+            inner = Shaped({})
+        if inner.args and tool.has_all(inner.args):
+            return inner
     names = [name for name in tool.properties if name not in named]
     if len(values) > len(names):
         raise Unreadable(f"{tool.name} takes {tool.check.signature()}")
@@ -141,6 +207,9 @@ def _unwrapped(tool: Tool, given: dict[str, Any], notes: list[str]) -> Any:
     """Take the arguments out of `{"arguments": {...}}` and out of a whole call written in their place."""
     strange = given.keys() - tool.properties.keys()
     inside = [key for key in given if key in _ENVELOPES and key in strange]
+    if len(given) == 1 and tool.name in strange and isinstance(given[tool.name], dict):
+        notes.append("the name around the arguments")
+        return given[tool.name]
     named = any(isinstance(part, str) and part == tool.name for part in given.values())
     if len(inside) == 1 and inside != ["properties"] and (len(given) == 1 or (named and len(strange) == len(given))):
         part = given[inside[0]]

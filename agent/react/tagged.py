@@ -1,5 +1,6 @@
 """Finds calls that tags or special tokens mark: `<tool_call>`, `<function=name>`, `[TOOL_CALLS]name{...}`."""
 
+import html
 import re
 from dataclasses import replace
 from typing import Any
@@ -16,10 +17,14 @@ MARK = re.compile(
 """What says that a call follows."""
 
 _NAMED = re.compile(
-    r"<(?:[\w:]*?)(?:function|invoke|tool_call|tool|call)(?:\s*=\s*|\s+name\s*=\s*)[\"']?([^\"'<>\s]{1,80})[\"']?\s*/?>"
+    r"<(?:[\w:]*?)(?:function|invoke|tool_call|tool|call)(?:\s*=\s*|\s+name\s*=\s*)[\"']?([^\"'<>\s]{1,80})[\"']?"
+    r"((?:\s+[\w-]{1,40}=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}'))*)\s*/?>"
 )
+_ATTRIBUTE = re.compile(r"([\w-]{1,40})=(?:\"([^\"]*)\"|'([^']*)')")
 _ELEMENT = re.compile(r"<([^\W\d][\w.-]{0,79})>")
-_NAME_ELEMENT = re.compile(r"<(?:tool_name|name|tool|function_name|function)>\s*([^<>\n]{1,80}?)\s*</", re.I)
+_NAME_ELEMENT = re.compile(
+    r"<(?:tool_name|name|tool|function_name|function)>\s*([^<>\n]{1,80}?)\s*</[\w-]{1,40}>", re.I
+)
 _PARAMETER = re.compile(
     r"<(?:[\w:]*?)param(?:eter)?(?:\s*=\s*|\s+name\s*=\s*)[\"']?([^\"'<>\s]{1,80})[\"']?[^<>]{0,40}>"
     r"(.*?)(?=</(?:[\w:]*?)param(?:eter)?>|<(?:[\w:]*?)param(?:eter)?\b|</(?:[\w:]*?)(?:function|invoke|tool_call)\b|\Z)",
@@ -28,7 +33,8 @@ _PARAMETER = re.compile(
 _PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)(?:</arg_value>|\Z)", re.S)
 _CHILD = re.compile(r"<([^\W\d][\w-]{0,79})>(.*?)</\1>", re.S)
 _GAP = re.compile(
-    r"(?:<[^<>\n]{0,60}>|\[[A-Z_]{1,20}\]|```\w{0,10}|(?:Input|Arguments|Args|Parameters):|:\d{1,3}|[\s:=(*`>-])*\Z"
+    r"(?:<[^<>\n]{0,60}>|\[[A-Z_]{1,20}\]|```\w{0,10}|(?:Input|Arguments|Args|Parameters):|:\d{1,3}|[\"']?,"
+    r"|[\s:=(*`>\]-])*\Z"
 )
 _LAST_WORD = re.compile(r"[^\s<>\[\]{}()`'\"|:]{1,80}\Z")
 
@@ -38,7 +44,8 @@ def tagged_calls(text: str, tools: Toolset) -> list[Candidate]:
     found: list[Candidate] = []
     for opening in (*_NAMED.finditer(text), *_NAME_ELEMENT.finditer(text)):
         end = _end(text, opening, tools)
-        found.append(_body(text, opening.start(), opening.end(), end, tools.meant(opening[1]), opening[1]))
+        tool = tools.meant(opening[1])
+        found.append(_attributes(opening, tool) or _body(text, opening.start(), opening.end(), end, tool, opening[1]))
     for opening in _ELEMENT.finditer(text):
         tool = tools.exact(opening[1])
         if tool:
@@ -46,6 +53,17 @@ def tagged_calls(text: str, tools: Toolset) -> list[Candidate]:
             end = closing if closing >= 0 else len(text)
             found.append(_body(text, opening.start(), opening.end(), end, tool, opening[1]))
     return found
+
+
+def _attributes(opening: re.Match[str], tool: Tool | None) -> Candidate | None:
+    """Read `<invoke name="tool" argument="value"/>`."""
+    if not opening[0].endswith("/>") or opening.re is not _NAMED or tool is None:
+        return None
+    given = {found[1]: html.unescape(found[2] or found[3] or "") for found in _ATTRIBUTE.finditer(opening[2])}
+    whole = next((given[key] for key in ("arguments", "parameters") if key in given and key not in tool.properties), "")
+    value: Any = whole or {key: part for key, part in given.items() if key in tool.properties}
+    note = ("a call in tags",)
+    return Candidate(opening.start(), opening.end(), opening[1], value, is_text=bool(whole), marked=True, repairs=note)
 
 
 def _end(text: str, opening: re.Match[str], tools: Toolset) -> int:
@@ -67,6 +85,8 @@ def _body(text: str, start: int, inside: int, end: int, tool: Tool | None, name:
         arguments = _CHILD.search(body)
         if not pairs and arguments:
             pairs = [(m[1], m[2]) for m in _CHILD.finditer(arguments[2]) if m[1] in tool.properties]
+    if not pairs and re.search(r"<[^<>\n]*\Z", body):
+        return replace(one, problem="it is cut off")
     if pairs or not _plain(body):
         value: dict[str, Any] = {key.strip(): _trimmed(part) for key, part in pairs}
         return replace(one, value=value, is_text=False)
@@ -94,7 +114,11 @@ def calls_before_objects(text: str, tools: Toolset) -> list[Candidate]:
         tool = (tools.exact(word[0]) or tools.exact(word[0].rpartition(".")[2])) if word else None
         if gap and word and tool:
             place = start - len(before) + word.start()
-            marked = bool(MARK.search(text[:start])) or "|" in gap[0] or not text[:place].rpartition("\n")[2].strip()
+            marked = (
+                bool(MARK.search(text[:start]))
+                or "|" in gap[0]
+                or not text[:place].rpartition("\n")[2].strip(" \t([\"'`*")
+            )
             note = (*repairs, "the name before the arguments")
             found.append(Candidate(place, end, tool.name, value, marked=marked, repairs=note))
     return found

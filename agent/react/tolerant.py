@@ -3,6 +3,7 @@
 Labels come first, then calls that scanners find. What stands around a call decides how far it is believed.
 """
 
+import json
 import re
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from agent.react.labels import Part
 from agent.react.literal import Unreadable
 from agent.react.scan import (
     Candidate,
+    answer_call,
     first_broken,
     is_final,
     is_none,
@@ -35,6 +37,9 @@ _LAYOUT = re.compile(
     r"|^[ \t]*[\w.]{1,40}[ \t]*=(?!=)|\[[\"']\w+[\"']\]|[\W\d_]",
     re.M,
 )
+_ANSWER_TAG = re.compile(
+    r"<(final_answer)>(.*?)(?:</final_answer>|\Z)|\A\s*<(answer|final)>(.*)</(?:answer|final)>\s*\Z", re.S
+)
 _NAME_CHARS = 400
 """How much of an action's line is looked at for a name."""
 
@@ -43,12 +48,23 @@ def read(text: str, tools: Toolset, strict: Step) -> Step:
     """Return the step of a reply that is not well formed; `strict` is what the strict reader made of it."""
     cleaned = clean(text)
     body = labels.one_label_a_line(cleaned.text)
-    found = _labelled(body, tools) or _scanned(body, tools)
+    found = _labelled(body, tools) or _scanned(body, tools) or _ended(body, tools)
     if found is None:
         return neither(cleaned, tools, strict)
     thought = "\n".join(part for part in (cleaned.thought, found.thought) if part)
     repairs = tuple(dict.fromkeys((*cleaned.repairs, *found.repairs)))
     return replace(found, thought=thought, repairs=repairs or ("labels",))
+
+
+def _ended(text: str, tools: Toolset) -> Step | None:
+    """Read an answer that stands in a tag or in a call: `<final_answer>`, `final_answer("...")`."""
+    inside = _ANSWER_TAG.search(text)
+    said = (inside[2] or inside[4] or "").strip() if inside else answer_call(text, tools)
+    return (
+        Answer(text[: inside.start()].strip() if inside else "", said, ("an answer in a form of its own",))
+        if said
+        else None
+    )
 
 
 def _labelled(text: str, tools: Toolset) -> Step | None:
@@ -103,16 +119,17 @@ def _action(text: str, part: Part, following: Part | None, tools: Toolset) -> St
     name = name.strip()[:_NAME_CHARS]
     if is_none(name) or not (name or given):
         return None
+    if said := _said(name, text[following.inside :] if following else rest):
+        return Answer("", said, ("an answer as an action",))
     if is_final(name):
-        later = text[following.inside :] if following else rest
-        return Answer("", later.strip(), ("an answer as an action",)) if later.strip() else None
+        return None
     tool = tools.exact(name) or _named(name, tools, given)
     if tool is not None:
         return _with_input(tool, name, rest if given is None else given)
     inner = _scanned(body, tools) or _bracketed(name, tools)
     if inner is not None:
         return inner
-    tool = tools.begins(name) if given is not None else None
+    tool = (tools.begins(name) or tools.within(name)) if given is not None else None
     if tool is not None:
         return _with_input(tool, name, given or "")
     return (
@@ -120,10 +137,27 @@ def _action(text: str, part: Part, following: Part | None, tools: Toolset) -> St
     )
 
 
+def _said(name: str, later: str) -> str:
+    """Return the answer that an action of such a name gives; empty if it gives none."""
+    inline = re.match(r"[*_`\"']*Final Answer[*_`\"']*[ \t]*[:：-][ \t]*(?=\S)", name, re.I)
+    if inline:
+        return f"{name[inline.end() :]}\n{later}".strip()
+    if not is_final(name):
+        return ""
+    try:
+        value = json.loads(later, strict=False)
+    except (ValueError, RecursionError):
+        return later.strip()
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    return value.strip() if isinstance(value, str) else later.strip()
+
+
 def _named(name: str, tools: Toolset, given: str | None) -> Tool | None:
     """Return the tool that a name alone means; `name(argument)` with something in the brackets is a call by itself."""
     inside = re.search(r"[(\[{](.*)", name)
-    return None if inside and inside[1].strip(" )]}`*") and given is None else tools.meant(name)
+    nothing = given is None or given.strip(" `*{}\n") in ("", "None")
+    return None if inside and inside[1].strip(" )]}`*") and nothing else tools.meant(name)
 
 
 def _with_input(tool: Tool, name: str, given: str) -> Step:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -52,6 +52,11 @@ class Tool:
         names = list(self.properties) if len(self.properties) == 1 else sorted(self.required)
         return names[0] if len(names) == 1 else ""
 
+    def has_all(self, names: Iterable[str]) -> bool:
+        """Say whether the schema names each of these arguments, or means to take any."""
+        is_open = not self.properties or bool(self.check.schema.get("additionalProperties"))
+        return is_open or set(names) <= self.properties.keys()
+
 
 class Toolset:
     """The tools of a thread, found by the names that models give them."""
@@ -86,6 +91,12 @@ class Toolset:
         words = _PREFIX.sub("", _DECORATION.sub("", sentence.replace("\\_", "_"))).split()
         found = [self._folded.get(_folded(" ".join(words[:size]))) for size in range(1, min(6, len(words)) + 1)]
         return next((tool for tool in reversed(found) if tool is not None), None)
+
+    def within(self, sentence: str) -> Tool | None:
+        """Return the one tool that `sentence` names, if its name is no word of a language: `I will use web_search`."""
+        words = {word.strip("`*\"'.,:;()") for word in sentence.replace("\\_", "_").split()}
+        found = [tool for name, tool in self.by_name.items() if name in words and not name.isalpha()]
+        return found[0] if len(found) == 1 else None
 
     def unknown(self, name: str) -> str:
         """Say to the model that there is no such tool, and which there are."""

@@ -3,6 +3,7 @@
 import re
 
 from agent.react.clean import Cleaned
+from agent.react.literal import Unreadable, read_value
 from agent.react.scan import is_none, letters
 from agent.react.step import Answer, Call, Malformed, Step
 from agent.react.tagged import MARK
@@ -14,7 +15,16 @@ _INTENTION = re.compile(
     r"\b(?:I(?:'ll| will| should| need to| must| have to|'m going to| am going to| want to)|let me|let's|we need to)\b",
     re.I,
 )
+_WAITING = re.compile(
+    r"(?:\s{1,4}(?:Please |Just |I'll )?(?:hold on|wait|stand by|bear with me|(?:one|just a|a) moment|give me a moment)"
+    r"[^.!?\n]{0,60}[.!…]*)+\s*\Z",
+    re.I,
+)
+_OFFER = re.compile(r"\b(?:if you|would you|you (?:can|could|may)|once you|please)\b", re.I)
 _CALL_FORM = re.compile(r"\A[\[\s`]*[^\W\d][\w.]*\(.*\)[\]\s`,;]*\Z")
+_CALL_BEGINS = re.compile(r"[\[\s`]*([^\W\d][\w.]{0,80})\(")
+_STEP_BEGINS = re.compile(r"\{\s*[\"'](?:thoughts?|reason(?:ing)?|action|name|tool|function)[\"']\s*:")
+_CLOSING_FENCE = re.compile(r"\n?[ \t]{0,8}`{3,12}\s*\Z")
 _CALL_KEYS = re.compile(
     r"[\"'](?:tool_calls?|tool_name|tool_input|action_input|arguments|parameters|tool_params|function_call)[\"']\s*:"
 )
@@ -23,6 +33,8 @@ _CALL_KEYS = re.compile(
 def neither(cleaned: Cleaned, tools: Toolset, strict: Step) -> Step:
     """Return the error of a reply that begins a call and holds none, else what the strict reader read."""
     text = cleaned.text.strip()
+    if isinstance(strict, Answer) and cleaned.thinks:
+        return Malformed(text, "missing_action", "The thinking does not end. Write an Action or a Final Answer.")
     if isinstance(strict, Answer) and _meant_as_call(text, tools):
         problem = "The reply looks like a tool call but cannot be read. Write the tool's name and one JSON object."
         return Malformed("", "unreadable_call", problem, repairs=cleaned.repairs)
@@ -45,22 +57,46 @@ def neither(cleaned: Cleaned, tools: Toolset, strict: Step) -> Step:
 
 def _announces(text: str, tools: Toolset) -> bool:
     """Say whether the last sentence only says which tool comes next."""
-    last = re.split(r"(?<=[.!?])\s+|\n", text)[-1]
+    last = re.split(r"(?<=[.!?])\s+|\n", _WAITING.sub("", text))[-1]
     words = [letters(word) for word in last.split()]
-    named = any(letters(name) in words or name in last for name in tools.by_name)
-    return bool(named and _INTENTION.search(last) and not last.endswith("?"))
+    named = any(letters(name) in words or name in last or _spells(name, words) for name in tools.by_name)
+    return bool(named and _INTENTION.search(last) and not last.endswith("?") and not _OFFER.search(last))
+
+
+def _spells(name: str, words: list[str]) -> bool:
+    """Say whether the words of a name, two or more, are all said in their order: `read the file`."""
+    parts = [letters(part) for part in re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name) if part]
+    rest = iter(words)
+    return len(parts) > 1 and all(part in rest for part in parts)
 
 
 def _meant_as_call(text: str, tools: Toolset) -> bool:
+    if not text:
+        return False
     mark = MARK.search(text)
     if (
         _PLACEHOLDER.match(text)
         or _CALL_FORM.match(text)
-        or (mark and not text[: mark.start()].rpartition("\n")[2].strip())
+        or (mark and not text[: mark.start()].rpartition("\n")[2].strip(" \t`"))
     ):
         return True
-    opening = _OPENING_FENCE.sub("", text).lstrip()[:2]
-    if opening[:1] not in ("{", "["):
-        return False
+    begun = _CALL_BEGINS.match(text)
+    if begun and tools.exact(begun[1]):
+        return True
+    inside = _CLOSING_FENCE.sub("", _OPENING_FENCE.sub("", f"{text}\n")).strip()
+    if inside[:1] not in ("{", "["):
+        return not inside
+    if inside in ("{}", "[]") or _is_broken_step(inside):
+        return True
     mentions = any(f'"{name}"' in text or f"'{name}'" in text for name in tools.by_name)
     return bool(mentions or _CALL_KEYS.search(text))
+
+
+def _is_broken_step(text: str) -> bool:
+    if not _STEP_BEGINS.match(text):
+        return False
+    try:
+        read_value(text)
+    except Unreadable:
+        return True
+    return False
