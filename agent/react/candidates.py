@@ -32,7 +32,7 @@ def judge(one: Candidate, tools: Toolset, *, prose: str | None) -> Step | None:
     """
     if one.answer:
         said = one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False)
-        return Answer("", said.strip(), one.repairs) if prose is None and said.strip() else None
+        return Answer("", said.strip(), one.repairs) if (prose is None or one.marked) and said.strip() else None
     tool = tools.meant(one.name) if prose is None else tools.exact(one.name)
     if tool is None:
         return None if prose is not None or is_none(one.name) else _unknown(one.name, tools)

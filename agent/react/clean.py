@@ -28,7 +28,10 @@ _FRAGMENT = re.compile(
 _WAITING = re.compile(
     r"\n\s*[(\[](?:I(?:'m| am| will|'ll) )?(?:now )?(?:wait|paus|await)[^()\[\]\n]{0,80}[)\]]\s*\Z", re.I
 )
-_PREAMBLE = re.compile(r"\A[\ufeff\u200b\s]*(?:(?:Thought:[ \t]*)?Do I need to use a tool\?[ \t]*No\.?[ \t]*\n)?", re.I)
+_PREAMBLE = re.compile(
+    r"\A[\ufeff\u200b\s]*(?:Assistant:[ \t]*)?(?:(?:Thought:[ \t]*)?Do I need to use a tool\?[ \t]*No\.?[ \t]*\n)?",
+    re.I,
+)
 _OPEN_THINKING = re.compile(r"\A\s*<(think|thinking|thought|reasoning)>(?!.*</\1>)", re.S | re.I)
 
 

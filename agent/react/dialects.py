@@ -17,7 +17,7 @@ _MESSAGE = re.compile(
 _RECIPIENT = re.compile(r"to=(?:functions\.)?([\w.-]{1,80})")
 _BARE_MESSAGES = re.compile(r"\A\s*analysis(.*?)assistant(?=commentary|final)(?:final)?", re.S)
 _BARE_RECIPIENT = re.compile(
-    r"(?:assistant)?(?:<\|channel\|>)?(?:commentary)?[ \t]*to=functions\.([\w-]{1,80})[^{\n]{0,60}(?=\{)"
+    r"(?:assistant)?(?:<\|channel\|>)?(?:commentary)?[ \t]*to=functions\.([\w-]{1,80})[^{]{0,60}(?=\{)"
 )
 _SECTION = re.compile(
     r"(?:<\|from\|>\s*assistant\s*)?<\|recipient\|>\s*([\w.-]{1,80})\s*<\|content\|>(.*?)(?=<\|(?:stop|from|recipient)\|>|\Z)"
@@ -61,6 +61,14 @@ _REWRITINGS: tuple[_Rewriting, ...] = (
     (
         "<tool_call>",
         re.compile(r"<tool_call>\s*([\w.-]{1,80})\s*(?=<arg_key>|</tool_call>)"),
+        r'<tool_call name="\1">',
+    ),
+    (
+        "<tool_call>",
+        re.compile(
+            r"<tool_call>\s*(?:name|function|tool)[ \t]*:[ \t]*[\"']?([\w.-]{1,80})[\"']?[ \t]*,?\n"
+            r"\s*(?:arguments|parameters|args|input)[ \t]*:"
+        ),
         r'<tool_call name="\1">',
     ),
     ("DSML", re.compile(r"[｜|]DSML[｜|]"), ""),

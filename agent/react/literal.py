@@ -10,12 +10,12 @@ from typing import Any
 
 _MAX_DEPTH = 50
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
-_SPACE = re.compile(r"(?:\s+|/\*.*?\*/|//[^\n]*|\#[^\n]*)*", re.S)
+_SPACE = re.compile(r"(?:\s+|\\[nrt]|/\*.*?\*/|//[^\n]*|\#[^\n]*)*", re.S)
 _NUMBER = re.compile(r"[$€£¥]?([+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?=\s*(?:[,}\]);#/]|$|\n))")
 _BARE = re.compile(r"[^,;{}\[\]()\"'`\n]+")
 _KEY = re.compile(r"[^\W\d][\w\\. -]{0,80}?(?=\s*(?:[:：]|=(?!=)))")
 _CALL = re.compile(r"([^\W\d][\w.\\]*)\s*\(")
-_QUOTE = re.compile(r"([rRfFbBuU]{1,2}(?=[\"']))?(\"\"\"|'''|[\"'`“‘])")
+_QUOTE = re.compile(r"([rRfFbBuU]{1,2}(?=[\"']))?(\"\"\"|'''|\\\"|[\"'`“‘])")
 _TAIL = r"</(?:tool|func|invoke|call|param|arg|action|xml|json)|<\||`{3}|\[/?[A-Z_]{3,}\]"
 """What stands behind a value and belongs to the form around it."""
 _ENDED = re.compile(_TAIL, re.I)
@@ -190,14 +190,14 @@ class _Reader:
     def _string(self, opening: re.Match[str]) -> str:
         close = {"“": "”", "‘": "’"}.get(opening[2], opening[2])
         raw = "r" in (opening[1] or "").lower()
-        stop = re.compile(rf"\\|{re.escape(close)}")
+        stop = re.compile(rf"{re.escape(close)}|\\")
         if close != '"':
             self.repairs.append("quotes that are not JSON's")
         at, parts, repaired = opening.end(), [], len(self.repairs)
         while found := stop.search(self.text, at):
             parts.append(self.text[at : found.start()])
             at = found.end()
-            if found[0] == "\\":
+            if found[0] == "\\" and close != '\\"':
                 piece, at = ("\\" + self.text[at : at + 1], at + 1) if raw else self._escape(at)
                 parts.append(piece)
             elif len(close) == 3 or self._ends_string(at):

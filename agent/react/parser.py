@@ -39,7 +39,8 @@ _THOUGHT = re.compile(r"\A\s*Thought[ \t]*:[ \t]*")
 _HELD = re.compile(rf"```|<[|｜/\w]|\{{|\[[\[{{A-Z'\"`]|{INLINE_FINAL}")
 """What may begin a call: a thought is shown up to it, and nothing behind it before the step is decided."""
 _SUSPICIOUS = re.compile(
-    rf"{_HELD.pattern}|\(|\A\s*(?:\$[A-Z]|>>>\w|\[\]|Do I need to use)|\b(?:I(?:'| |$)|[Ll]et|we need)"
+    rf"{_HELD.pattern}|\(|\A\s*(?:\$[A-Z]|>>>\w|\[\]|Do I need to use|Assistant:|analysis\w)"
+    r"|\b(?:I(?:'| |$)|[Ll]et|we need)"
 )
 """What makes an answer without a label be looked at again."""
 _TOOL_NAME = re.compile(r"[\w.-]{1,64}")

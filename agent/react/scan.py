@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.react.literal import Unreadable, read_arguments, read_value
-from agent.react.toolset import Tool, Toolset
+from agent.react.toolset import Toolset
 
 _MAX_FAILURES = 40
 """Openings that lead nowhere after which a scan ends, so that no text takes long."""
@@ -126,6 +126,10 @@ def calls_in(value: Any, tools: Toolset, depth: int = 0) -> Iterator[Candidate]:
                 return
 
 
+def _holds_object(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and [type(one) for one in value] == [dict])
+
+
 def _quoted_call(text: str, tools: Toolset) -> list[Candidate]:
     """Return the call that a text is, with nothing around it."""
     found = python_calls(text.strip(), tools)
@@ -139,7 +143,8 @@ def _named(value: Mapping[str, Any], tools: Toolset) -> Candidate | None:
         return _keyed(value, tools) or _answered(value)
     name, argument = str(value[key]), next((k for k in _ARGUMENT_KEYS if k in value and k != key), "")
     if is_final(name) and not tools.meant(name):
-        return _final(value[argument] if argument else next((value[k] for k in _ANSWER_KEYS if k in value), ""))
+        said = value[argument] if argument else next((value[k] for k in _ANSWER_KEYS if k in value), "")
+        return replace(_final(said), marked=letters(name) == "finalanswer")
     if argument:
         is_definition = "description" in value and _is_schema(value[argument]) and tools.exact(name)
         problem = "it is the tool's definition; write the values of its arguments" if is_definition else ""
@@ -167,7 +172,7 @@ def _keyed(value: Mapping[str, Any], tools: Toolset) -> Candidate | None:
     """Read `{"tool": {arguments}}`."""
     rest = {key: part for key, part in value.items() if key not in _ASIDE}
     name = next(iter(rest), "")
-    if len(rest) == 1 and tools.exact(name) and isinstance(rest[name], dict):
+    if len(rest) == 1 and tools.exact(name) and _holds_object(rest[name]):
         return Candidate(0, 0, name, rest[name], repairs=("the name as a key",))
     return None
 
@@ -186,6 +191,7 @@ def _final(said: Any) -> Candidate:
     return Candidate(0, 0, "", said, answer=True, repairs=("an answer in the form of a call",))
 
 
+_MODULE = re.compile(r"\A(?:default_api|functions|tools)\.")
 _IDENTIFIER = re.compile(r"(?<![\w.])((?:[^\W\d]|\\_)(?:[\w.-]|\\_)*)[ ]?\(")
 
 
@@ -195,24 +201,24 @@ def python_calls(text: str, tools: Toolset) -> list[Candidate]:
     at = failures = 0
     while failures < _MAX_FAILURES and (opening := _IDENTIFIER.search(text, at)):
         at = opening.end()
-        tool = tools.exact(opening[1]) or tools.meant(opening[1].rpartition(".")[2])
-        if tool is None or text[: opening.start()].endswith("def "):
+        name = _MODULE.sub("", opening[1])
+        if tools.meant(name) is None or text[: opening.start()].endswith("def "):
             continue
-        one = python_call(text, tool, opening.start(), opening.end())
+        one = python_call(text, name, opening.start(), opening.end())
         failures += bool(one.problem)
         found.append(one)
         at = max(at, one.end)
     return found
 
 
-def python_call(text: str, tool: Tool, start: int, inside: int) -> Candidate:
-    """Read the call of `tool` whose arguments begin at `inside`."""
+def python_call(text: str, name: str, start: int, inside: int) -> Candidate:
+    """Read the call of `name` whose arguments begin at `inside`."""
     try:
         positional, named, end = read_arguments(text, inside)
     except Unreadable as error:
-        return Candidate(start, inside, tool.name, problem=str(error))
+        return Candidate(start, inside, name, problem=str(error))
     notes = ("the form of a Python call", *end.repairs)
-    return Candidate(start, end.end, tool.name, named, tuple(positional), repairs=notes)
+    return Candidate(start, end.end, name, named, tuple(positional), repairs=notes)
 
 
 _ANSWER_CALL = re.compile(r"(?:\A|[^\n]*`{3}\w*\n|<code>)\s*(?:print\()?([^\W\d]\w{0,30})\(")

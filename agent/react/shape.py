@@ -22,6 +22,7 @@ _ANY_ARGUMENT = {"input", "arg", "args", "argument", "value", "param", "paramete
 _FREE_TEXT = {"query", "question", "input", "text", "prompt", "message", "content", "q", "search", "expression"}
 _CODE = {"code", "command", "cmd", "script", "sql", "python_code"}
 _KEYED = re.compile(r"\{\s*[\"'“][^\"'“”\n]{1,80}[\"'”]\s*[:：]")
+_SAID_TYPES = TYPES | {"str", "int", "bool", "dict", "list"}
 _SCHEMA_KEYS = {"type", "properties", "required", "title", "description", "additionalProperties", "default", "$schema"}
 _FENCE = re.compile(r"\A\s*(`{3,})[\w+-]*[ \t]*\n?(.*?)(?:\n?[ \t]*\1.*|\s*)\Z", re.S)
 _OPENING_FENCE = re.compile(r"`{3,}[\w+-]*[ \t]*\n?\s*")
@@ -106,11 +107,28 @@ def _words(tool: Tool, text: str, why: Unreadable) -> Shaped:
     except Unreadable:
         pass
     free = (tool.only in _FREE_TEXT and text[-1] in "}]") or (text[0] == "[" and tool.only in _CODE)
+    if inside := _inside_words(tool, text):
+        return inside
     if not tool.only or _KEYED.match(text) or (text[0] in "{[" and not free):
         raise why
     line = text if takes(tool.properties[tool.only], "array") else text.replace("\\_", "_")
     quoted = _QUOTED.match(line)
     return _lone(tool, quoted[2] if quoted else line, ("plain text for the only argument",))
+
+
+def _inside_words(tool: Tool, text: str) -> Shaped | None:
+    """Read the one object in `text` that names arguments of the tool and nothing else: `The input is {...}`."""
+    opening = text.find("{")
+    if opening <= 0 or tool.only in _CODE:
+        return None
+    try:
+        found = read_value(text, opening)
+    except Unreadable:
+        return None
+    names = found.value.keys() if isinstance(found.value, dict) else set()
+    if not names or not names <= tool.properties.keys() or "{" in text[found.end :]:
+        return None
+    return shape_value(tool, found.value, (*found.repairs, "an object inside words"))
 
 
 def shape_value(tool: Tool, value: Any, repairs: tuple[str, ...] = ()) -> Shaped:
@@ -229,7 +247,11 @@ def _without_schema(tool: Tool, given: dict[str, Any], notes: list[str]) -> dict
         given = {tool.only: given}
     found = {}
     for name, part in given.items():
-        if isinstance(part, dict) and part.get("type") in TYPES and not takes(tool.properties.get(name), "object"):
+        if (
+            isinstance(part, dict)
+            and part.get("type") in _SAID_TYPES
+            and not takes(tool.properties.get(name), "object")
+        ):
             notes.append("a schema in place of a value")
             found[name] = _echoed(tool, name, part)
         else:

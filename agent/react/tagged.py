@@ -17,23 +17,26 @@ MARK = re.compile(
 """What says that a call follows."""
 
 _NAMED = re.compile(
-    r"<(?:[\w:]*?)(?:function|invoke|tool_call|tool|call)(?:\s*=\s*|\s+name\s*=\s*)[\"']?([^\"'<>\s]{1,80})[\"']?"
+    r"<(?:[\w:]*?)(?:function|invoke|tool_call|tool_use|tool|call)(?:\s*=\s*|\s+name\s*=\s*)[\"']?([^\"'<>\s]{1,80})[\"']?"
     r"((?:\s+[\w-]{1,40}=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}'))*)\s*/?>"
 )
 _ATTRIBUTE = re.compile(r"([\w-]{1,40})=(?:\"([^\"]*)\"|'([^']*)')")
 _ELEMENT = re.compile(r"<([^\W\d][\w.-]{0,79})>")
 _NAME_ELEMENT = re.compile(
-    r"<(?:tool_name|name|tool|function_name|function)>\s*([^<>\n]{1,80}?)\s*</[\w-]{1,40}>", re.I
+    r"<(?:tool_name|name|tool|function_name|function)>\s*([^<>{}\n]{1,80}?)\s*</[\w-]{1,40}>", re.I
 )
 _PARAMETER = re.compile(
     r"<(?:[\w:]*?)param(?:eter)?(?:\s*=\s*|\s+name\s*=\s*)[\"']?([^\"'<>\s]{1,80})[\"']?[^<>]{0,40}>"
-    r"(.*?)(?=</(?:[\w:]*?)param(?:eter)?>|<(?:[\w:]*?)param(?:eter)?\b|</(?:[\w:]*?)(?:function|invoke|tool_call)\b|\Z)",
+    r"(.*?)(?=</(?:[\w:]*?)param(?:eter)?>|<(?:[\w:]*?)param(?:eter)?\b|</(?:[\w:]*?)(?:function|invoke|tool_call)\b"
+    r"|\Z)",
     re.S,
 )
 _PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)(?:</arg_value>|\Z)", re.S)
 _CHILD = re.compile(r"<([^\W\d][\w-]{0,79})>(.*?)</\1>", re.S)
 _GAP = re.compile(
-    r"(?:<[^<>\n]{0,60}>|\[[A-Z_]{1,20}\]|```\w{0,10}|(?:Input|Arguments|Args|Parameters):|:\d{1,3}|[\"']?,"
+    r"(?:<[^<>\n]{0,60}>|\[[A-Z_]{1,20}\]|(?: tool| function)? with(?: the)?(?: following)?"
+    r"(?: arguments?| parameters?| inputs?| args)?[ ]?:?|```\w{0,10}|(?:Input|Arguments|Args|Parameters):"
+    r"|:\d{1,3}|[\"']?,"
     r"|[\s:=(*`>\]-])*\Z"
 )
 _LAST_WORD = re.compile(r"[^\s<>\[\]{}()`'\"|:]{1,80}\Z")
@@ -69,7 +72,7 @@ def _attributes(opening: re.Match[str], tool: Tool | None) -> Candidate | None:
 def _end(text: str, opening: re.Match[str], tools: Toolset) -> int:
     following = _NAMED.search(text, opening.end()) or _NAME_ELEMENT.search(text, opening.end())
     end = following.start() if following else len(text)
-    closing = re.compile(r"</(?:[\w:]*?)(?:function|invoke|tool_call)>").search(text, opening.end(), end)
+    closing = re.compile(r"</(?:[\w:]*?)(?:function|invoke|tool_call|tool_use)>").search(text, opening.end(), end)
     return closing.start() if closing else end
 
 
@@ -114,11 +117,8 @@ def calls_before_objects(text: str, tools: Toolset) -> list[Candidate]:
         tool = (tools.exact(word[0]) or tools.exact(word[0].rpartition(".")[2])) if word else None
         if gap and word and tool:
             place = start - len(before) + word.start()
-            marked = (
-                bool(MARK.search(text[:start]))
-                or "|" in gap[0]
-                or not text[:place].rpartition("\n")[2].strip(" \t([\"'`*")
-            )
+            begins = not text[:place].rpartition("\n")[2].strip(" \t([\"'`*") and "with" not in gap[0]
+            marked = bool(MARK.search(text[:start])) or "|" in gap[0] or begins
             note = (*repairs, "the name before the arguments")
             found.append(Candidate(place, end, tool.name, value, marked=marked, repairs=note))
     return found

@@ -82,8 +82,10 @@ def _labelled(text: str, tools: Toolset) -> Step | None:
             following = found[place + 1] if place + 1 < len(found) and found[place + 1].kind == "input" else None
             step = _action(text, part, following, tools)
         elif part.kind == "final":
-            step = _scanned(text[: part.start], tools, marked_only=True) or _final(
-                text, part, found[place + 1 :], bool(fenced)
+            step = (
+                _scanned(text[: part.start], tools, marked_only=True)
+                or _called(text, part, tools)
+                or _final(text, part, found[place + 1 :], bool(fenced))
             )
         else:
             continue
@@ -104,6 +106,13 @@ def _thought_before(text: str, end: int) -> str:
     return lines.strip()
 
 
+def _called(text: str, part: Part, tools: Toolset) -> Step | None:
+    """Read a call as one where an answer is nothing else, unless its label leaves no doubt: `Answer: [tool(...)]`."""
+    said = text[part.inside :]
+    found = [] if part.label.startswith("final") else python_calls(said, tools)
+    return judge(found[0], tools, prose="") if found and _alone(said, found) else None
+
+
 def _final(text: str, part: Part, later: list[Part], fenced: bool) -> Step | None:
     end = next((other.start for other in later if other.kind == "question"), len(text))
     answer = text[part.inside : end].strip()
@@ -119,7 +128,7 @@ def _action(text: str, part: Part, following: Part | None, tools: Toolset) -> St
     name = name.strip()[:_NAME_CHARS]
     if is_none(name) or not (name or given):
         return None
-    if said := _said(name, text[following.inside :] if following else rest):
+    if said := _said(name, text[following.inside :] if following else rest, tools):
         return Answer("", said, ("an answer as an action",))
     if is_final(name):
         return None
@@ -137,13 +146,13 @@ def _action(text: str, part: Part, following: Part | None, tools: Toolset) -> St
     )
 
 
-def _said(name: str, later: str) -> str:
+def _said(name: str, later: str, tools: Toolset) -> str:
     """Return the answer that an action of such a name gives; empty if it gives none."""
     inline = re.match(r"[*_`\"']*Final Answer[*_`\"']*[ \t]*[:：-][ \t]*(?=\S)", name, re.I)
     if inline:
         return f"{name[inline.end() :]}\n{later}".strip()
     if not is_final(name):
-        return ""
+        return answer_call(name, tools)
     try:
         value = json.loads(later, strict=False)
     except (ValueError, RecursionError):
@@ -156,8 +165,11 @@ def _said(name: str, later: str) -> str:
 def _named(name: str, tools: Toolset, given: str | None) -> Tool | None:
     """Return the tool that a name alone means; `name(argument)` with something in the brackets is a call by itself."""
     inside = re.search(r"[(\[{](.*)", name)
-    nothing = given is None or given.strip(" `*{}\n") in ("", "None")
-    return None if inside and inside[1].strip(" )]}`*") and nothing else tools.meant(name)
+    if inside and inside[1].strip(" )]}`*"):
+        nothing = given is not None and given.strip(" `*{}\n") in ("", "None")
+        if given is None or (nothing and re.search(r"[=\"']", inside[1])):
+            return None
+    return tools.meant(name)
 
 
 def _with_input(tool: Tool, name: str, given: str) -> Step:
@@ -180,7 +192,7 @@ def _bracketed(text: str, tools: Toolset) -> Step | None:
     found = re.match(r"`?([^\[\](){}\n]+?)\s*\[(.*)\]", text)
     tool = tools.meant(found[1]) if found else None
     if found and is_final(found[1]):
-        return Answer("", found[2].strip(), ("an answer as an action",))
+        return Answer("", found[2].strip().strip("\"'"), ("an answer as an action",))
     return _with_input(tool, found[1], found[2]) if found and tool else None
 
 

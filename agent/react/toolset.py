@@ -18,6 +18,7 @@ _DECORATION = re.compile(r"^[\s`*_\"'<\[(#:>-]+|[\s`*\"'>\]):;.,!-]+$")
 _PREFIX = re.compile(
     r"^(?:(?:use|call|run|invoke|using|the|tool|function|action|functions?|default_api|tools?)(?:[\s:.]+|$))+", re.I
 )
+_DENIAL = re.compile(r"\b(?:not?|cannot|never|without|instead|unable)\b|n't\b", re.I)
 _MAX_NAME = 200
 _AFFIX = re.compile(r"^(?:use|call)?(.*?)(?:tool|function)?$")
 
@@ -65,6 +66,9 @@ class Toolset:
         self.by_name = {tool.name: tool for tool in tools}
         self._folded = _index(tools, _folded)
         self._bare = _index(tools, _bare)
+        self._last = _index(
+            [tool for tool in tools if _last(tool.name) != tool.name], lambda name: _folded(_last(name))
+        )
 
     def __bool__(self) -> bool:
         return bool(self.by_name)
@@ -78,13 +82,13 @@ class Toolset:
         plain = _DECORATION.sub("", name[:_MAX_NAME].replace("\\_", "_")).removesuffix("(")
         if found := self.exact(name) or self.exact(plain):
             return found
-        tries = [plain, _PREFIX.sub("", plain), re.split(r"[:/.]|__", plain)[-1], plain.partition("(")[0]]
+        tries = [plain, _PREFIX.sub("", plain), _last(plain), plain.partition("(")[0]]
         for index, form in ((self._folded, _folded), (self._bare, _bare)):
             for attempt in tries:
                 found = index.get(form(attempt))
                 if found is not None:
                     return found
-        return None
+        return self._last.get(_folded(plain))
 
     def begins(self, sentence: str) -> Tool | None:
         """Return the one tool whose name begins `sentence`, an action that goes on in words."""
@@ -96,7 +100,7 @@ class Toolset:
         """Return the one tool that `sentence` names, if its name is no word of a language: `I will use web_search`."""
         words = {word.strip("`*\"'.,:;()") for word in sentence.replace("\\_", "_").split()}
         found = [tool for name, tool in self.by_name.items() if name in words and not name.isalpha()]
-        return found[0] if len(found) == 1 else None
+        return found[0] if len(found) == 1 and not _DENIAL.search(sentence) else None
 
     def unknown(self, name: str) -> str:
         """Say to the model that there is no such tool, and which there are."""
@@ -115,6 +119,11 @@ def _cached(tools: str) -> Toolset:
 
 def _folded(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def _last(name: str) -> str:
+    """Return the last part of a name that says where its tool is from: `server__tool`, `module.tool`."""
+    return re.split(r"[:/.]|__", name)[-1]
 
 
 def _bare(name: str) -> str:

@@ -12,7 +12,8 @@ from agent.react.toolset import Toolset
 _OPENING_FENCE = re.compile(r"\A\s*`{3,}[\w-]*[ \t]*\n")
 _PLACEHOLDER = re.compile(r"\A\s*(?:\$[A-Z_]+|<[A-Z_ ]+>|\{[A-Z_ ]+\})\s*\Z")
 _INTENTION = re.compile(
-    r"\b(?:I(?:'ll| will| should| need to| must| have to|'m going to| am going to| want to)|let me|let's|we need to)\b",
+    r"\b(?:I(?:'ll| will| should| need to| must| have to|'m going to| am going to| want to)"
+    r"|let me(?! know)|let's|we need to)\b",
     re.I,
 )
 _WAITING = re.compile(
@@ -81,7 +82,7 @@ def _meant_as_call(text: str, tools: Toolset) -> bool:
     ):
         return True
     begun = _CALL_BEGINS.match(text)
-    if begun and tools.exact(begun[1]):
+    if begun and tools.exact(begun[1]) and ")" not in text[begun.end() :]:
         return True
     inside = _CLOSING_FENCE.sub("", _OPENING_FENCE.sub("", f"{text}\n")).strip()
     if inside[:1] not in ("{", "["):
