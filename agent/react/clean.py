@@ -26,7 +26,7 @@ _FRAGMENT = re.compile(
 )
 """The beginning of a label with which a reply ends."""
 _WAITING = re.compile(
-    r"\n\s*[(\[](?:I(?:'m| am| will|'ll) )?(?:now )?(?:wait|paus|await)[^()\[\]\n]{0,80}[)\]]\s*\Z", re.I
+    r"\n[ \t]{0,12}[(\[](?:I(?:'m| am| will|'ll) )?(?:now )?(?:wait|paus|await)[^()\[\]\n]{0,80}[)\]]\s*\Z", re.I
 )
 _PREAMBLE = re.compile(
     r"\A[\ufeff\u200b\s]*(?:Assistant:[ \t]*)?(?:(?:Thought:[ \t]*)?Do I need to use a tool\?[ \t]*No\.?[ \t]*\n)?",

@@ -99,14 +99,14 @@ def common_form(text: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """Take back an escape of HTML, or of JSON, that went over the whole text."""
-    if "&quot;" in text and '"' not in text:
+    """Take back an escape of HTML, or of JSON, that went over the whole text of a call."""
+    if '"' not in text and re.search(r"[{(]\s*&quot;", text):
         return html.unescape(text)
     if text.lstrip().startswith('"{') and text.rstrip().endswith('}"'):
         try:
             return str(json.loads(text.strip(), strict=False))
         except ValueError:
             pass
-    if '\\"' in text and not re.search(r'(?<!\\)"', text):
+    if re.search(r'[{(\[:=]\s{0,9}\\"', text) and not re.search(r'(?<!\\)"', text):
         return text.replace('\\"', '"')
     return text

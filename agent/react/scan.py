@@ -85,7 +85,7 @@ def objects(text: str) -> Iterator[tuple[int, int, Any, tuple[str, ...], bool]]:
 
 def first_broken(text: str) -> int:
     """Return where the first object begins that cannot be read; the text's length if there is none."""
-    for opening in list(re.compile(r"\{+\s*[\"'`]").finditer(text))[:_MAX_FAILURES]:
+    for opening in list(re.compile(r"(?<!\{)\{+\s*[\"'`]").finditer(text))[:_MAX_FAILURES]:
         try:
             read_value(text, opening.start())
         except Unreadable:
@@ -221,7 +221,7 @@ def python_call(text: str, name: str, start: int, inside: int) -> Candidate:
     return Candidate(start, end.end, name, named, tuple(positional), repairs=notes)
 
 
-_ANSWER_CALL = re.compile(r"(?:\A|[^\n]*`{3}\w*\n|<code>)\s*(?:print\()?([^\W\d]\w{0,30})\(")
+_ANSWER_CALL = re.compile(r"(?:\A|`{3}\w*\n|<code>)\s*(?:print\()?([^\W\d]\w{0,30})\(")
 
 
 def answer_call(text: str, tools: Toolset) -> str:

@@ -29,6 +29,8 @@ PIECES = [
     "Final", "\t", "{", "}", "[", "]", '"', "'", "é", "\x00", "\nThought: again", "<think>", "</think>",
     "<tool_call>", "</tool_call>", "<function=f>", "<parameter=a>", "[TOOL_CALLS]", "<|im_end|>", "\\_",
     "read\\_file", "I'll use ", "思考: ", "行动: ", "\nObserv", "None", "\\", "<", "=", ",", "$JSON",
+    ". Final Answer: ", "\n### Final Answer\n", "\nQuestion: ", "<|im_start|>", "<|channel|>final<|message|>", ">>>f\n",
+    "<|start|>assistant to=f<|message|>", "Assistant: ", "finish(", '\\"', "&quot;", "f with arguments ",
 ]  # fmt: skip
 
 texts = st.one_of(
