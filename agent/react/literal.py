@@ -20,7 +20,7 @@ _TAIL = r"</(?:tool|func|invoke|call|param|arg|action|xml|json)|<\||`{3}|\[/?[A-
 """What stands behind a value and belongs to the form around it."""
 _ENDED = re.compile(_TAIL, re.I)
 _AFTER_STRING = re.compile(
-    rf"\s*(?:$|[}}\]:：;#\n]|{_TAIL}|=(?!=)|/[/*]"
+    rf"\s*(?:$|[}}\]:：;#\n]|(?:\\[nrt]|\s)+[}}\]]|{_TAIL}|=(?!=)|/[/*]"
     r"|,\s*(?:$|[\"'`{\[(}\])$#\d/,-]|[^\W\d][\w ]{0,80}[:=(,}\]]|\w{1,80}$))|\s+[\"'`]"
 )
 _AFTER_IN_CALL = re.compile(r"\s*\)")

@@ -1,5 +1,6 @@
 """What the reader makes of replies that are not well formed, form by form."""
 
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,95 @@ def test_a_call_in_another_form_is_read_and_says_what_was_mended(text: str) -> N
     assert step.repairs
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.get_weather "
+        '<|constrain|>json<|message|>{"city": "Tokyo"}<|call|>',
+        'analysisHm.assistantcommentary to=functions.get_weather json{"city": "Tokyo"}',
+        '<|tool_call>call:get_weather{city:<|"|>Tokyo<|"|>}<tool_call|>',
+        "<start_function_call>call:get_weather{city:<escape>Tokyo<escape>}<end_function_call>",
+        "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Tokyo</arg_value>\n</tool_call>",
+        '<|DSML|invoke name="get_weather"><|DSML|parameter name="city" string="true">Tokyo</|DSML|parameter>'.replace(
+            "|", "\uff5c"
+        ),
+        '>>>get_weather\n{"city": "Tokyo"}',
+        '<|from|>assistant\n<|recipient|>get_weather\n<|content|>{"city": "Tokyo"}',
+        '✿FUNCTION✿: get_weather\n✿ARGS✿: {"city": "Tokyo"}\n✿RESULT✿',
+        "get_weather\n```python\ntool_call(city='Tokyo')\n```",
+        '<|python_tag|>get_weather.call(city="Tokyo")<|eom_id|>',
+        '[TOOL_CALLS]get_weather[CALL_ID]Zx3kd82Pq[ARGS]{"city": "Tokyo"}',
+        '[THINK]get_weather(city="Oslo")[/THINK][TOOL_CALLS]get_weather[ARGS]{"city": "Tokyo"}',
+        '<function(get_weather)>{"city": "Tokyo"}</function>',
+        "<tool_call>\nfunction: get_weather\nparameters:\n  city: Tokyo\n</tool_call>",
+        '<tool_call name="get_weather" arguments=\'{"city": "Tokyo"}\'/>',
+        html.escape('<tool_call>{"name": "get_weather", "arguments": {"city": "Tokyo"}}</tool_call>'),
+    ],
+)
+def test_a_call_in_the_form_of_one_family_of_models_is_read(text: str) -> None:
+    step = parse(text, TOOLS)
+    assert isinstance(step, Call) and (step.name, step.args) == TOKYO and step.repairs
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{"city"\uff1a"Tokyo"}',
+        '{"city": \\"Tokyo\\"}',
+        '{"city": \\n"Tokyo"\\n}',
+        '{"city": "Tokyo",,}',
+        '[{"city": "Tokyo"}, {"city": "Oslo"}]',
+        '[{"name": "city", "value": "Tokyo"}]',
+        '["Tokyo"]',
+        '{"get_weather": {"city": "Tokyo"}}',
+        '{"type": "object", "properties": {"city": "Tokyo"}}',
+        'get_weather(city="Tokyo")',
+        'The input is {"city": "Tokyo"}',
+        '"Tokyo"\n\nPlease wait.',
+        "Tokyo\n\n(Waiting for the observation)",
+    ],
+)
+def test_arguments_in_another_shape_are_read(given: str) -> None:
+    step = parse(f"Thought: x\nAction: get_weather\nAction Input: {given}", TOOLS)
+    assert isinstance(step, Call) and (step.name, step.args) == TOKYO and step.repairs
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "args"),
+    [
+        ('<tool_call>{"name": "get_weather", "arguments": {"city": "Tokyo"}\n</tool_call>', *TOKYO),
+        ('Action: get_weather(city="Tokyo")\nAction Input: {}', *TOKYO),
+        ('Action: I will use get_weather\nAction Input: {"city": "Tokyo"}', *TOKYO),
+        ('Action: get_weather\nAction Input (JSON): {"city": "Tokyo"}', *TOKYO),
+        ('I call get_weather with arguments: {"city": "Tokyo"}', *TOKYO),
+        ('["get_weather(city=\\"Tokyo\\")"]', *TOKYO),
+        ("Answer: [get_weather(city='Tokyo')]", *TOKYO),
+        ("Action: list_files (what is there)\nAction Input: {}", "list_files", {}),
+        ("Action: list_files\nAction Input: No input needed", "list_files", {}),
+        (
+            'Action: write_file\nAction Input: ```json\n{"path": "a", "content": "```\\nx\\n```"}\n```',
+            "write_file",
+            {"path": "a", "content": "```\nx\n```"},
+        ),
+        (
+            'Action: write_file\nAction Input: {"path": "C:\\Users\\me\\new.txt", "content": "x"}',
+            "write_file",
+            {"path": "C:\\Users\\me\\new.txt", "content": "x"},
+        ),
+    ],
+)
+def test_a_call_is_read_out_of_what_stands_around_it(text: str, name: str, args: dict[str, Any]) -> None:
+    step = parse(text, TOOLS)
+    assert isinstance(step, Call) and (step.name, step.args) == (name, args)
+
+
+def test_a_tool_of_a_server_is_meant_by_the_last_part_of_its_name_alone() -> None:
+    clock = spec("time__now", zone="string")
+    step = parse("[now(zone='UTC')]", [clock, WEATHER])
+    assert isinstance(step, Call) and step.name == "time__now"
+    assert not isinstance(parse("[now(zone='UTC')]", [clock, spec("date__now", zone="string")]), Call)
+
+
 def test_numbers_and_lone_values_get_the_types_of_the_schema() -> None:
     step = parse('{"name": "get_weather", "arguments": {"city": "Tokyo", "days": "3"}}', TOOLS)
     assert isinstance(step, Call) and step.args == {"city": "Tokyo", "days": 3}
@@ -91,6 +181,13 @@ def test_a_well_formed_step_is_not_mended() -> None:
         'Here it is: {"name": "write_file", "arguments": {"path": "a", "content": "b"}} and then more text follows.',
         "The word 'Action:' has 7 characters.",
         '{"total": 5}',
+        "The call get_weather(city) needs a city.",
+        "With server.GetWeather(city='Tokyo') the client asks for the weather.",
+        'It runs write_file with arguments {"path": "a", "content": "b"} for you.',
+        'write_file with arguments {"path": "a", "content": "b"} makes the file.',
+        "Answer with: Answer: [write_file(path='a', content='b')]",
+        "Use &quot; for a quote in HTML, and \\" + '" in JSON.'.replace('" in', '`" in'),
+        "It is 5. Let me know what you want me to do with get_weather.",
     ],
 )
 def test_prose_that_mentions_a_call_stays_an_answer(text: str) -> None:
@@ -114,6 +211,18 @@ def test_a_concrete_call_inside_prose_counts_where_nothing_can_be_changed() -> N
         ('Action: get_weather\nAction Input: {"city": find_city(user="me")}', "bad_json"),
         ("I will use get_weather now.", "missing_action"),
         ("$JSON_BLOB", "unreadable_call"),
+        ("get_weather(city='Tok", "unreadable_call"),
+        ("<function=get_weather>\n<parameter=ci", "bad_json"),
+        ("Action: get_weather\nAction Inp", "missing_input"),
+        ("[get_weather(city=city)]", "bad_json"),
+        (
+            '{"name": "get_weather", "description": "d", "parameters": {"type": "object", "properties": {"city": {}}}}',
+            "bad_json",
+        ),
+        ("I will now use the get_weather tool. Please hold on.", "missing_action"),
+        ("First, I'll write the file a.txt.", "missing_action"),
+        ("[]", "unreadable_call"),
+        ("<think>The user wants", "missing_action"),
         ("<think>hm, what</think>", "missing_action"),
     ],
 )
@@ -128,7 +237,25 @@ def test_a_name_that_two_tools_share_apart_from_case_is_not_guessed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Action: Final Answer\nAction Input: 42", '{"tool": "final_answer", "tool_input": "42"}']
+    "text",
+    [
+        "Action: Final Answer\nAction Input: 42",
+        "Action: Final Answer: 42",
+        'Action: finish\nAction Input: {"answer": "42"}',
+        "Action: Finish[42]",
+        '{"tool": "final_answer", "tool_input": "42"}',
+        'So:\n{"action": "Final Answer", "action_input": "42"}\nThat is all.',
+        'Thought: x\n```py\nfinal_answer("42")\n```<end_code>',
+        "<final_answer>42</final_answer>",
+        "Thought: I know. Final Answer: 42",
+        "Thought: I know.\n### Final Answer\n42",
+        "Do I need to use a tool? No\n42",
+        ">>>all\n42",
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>42<|return|>",
+        "analysisHm.assistantfinal42",
+        "Final Answer: 42<|im_end|>\n<|im_start|>user\nNext",
+        "Final Answer: 42\n\nQuestion: next\nThought: hm\nAction: list_files",
+    ],
 )
 def test_an_answer_in_the_form_of_a_call_is_an_answer(text: str) -> None:
     step = parse(text, TOOLS)
