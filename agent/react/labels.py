@@ -40,6 +40,9 @@ _INLINE_ACTION = re.compile(r"[ \t]{1,4}[*_]{0,2}Action[*_]{0,2}[ \t]*:", re.I)
 INLINE_FINAL = r"(?<=[.!?)\]][ \t])Final Answer[ \t]*[:：]"
 """An answer's label behind a thought on its line."""
 _INLINE_FINAL = re.compile(INLINE_FINAL)
+_NUMBERED = re.compile(
+    r"^[ \t]{0,8}\d{1,2}[.)][ \t]{1,4}(?=Action[ \t]*:[^\n]{0,200}\n\s{0,20}Action Input[ \t]*:)", re.M
+)
 _HEADING = re.compile(r"^[ \t]{0,4}(?:\#{1,6}[ \t]{1,4}|\*\*)Final Answer(?:\*\*)?[ \t]*$", re.M | re.I)
 _BEGINNING = re.compile(rf"\A\s*(?:Thought[ \t]*:|{_HEADING.pattern})", re.M | re.I)
 
@@ -71,7 +74,7 @@ def _part(found: re.Match[str], end: int) -> Part:
 
 def one_label_a_line(text: str) -> str:
     """Give a label inside a line one of its own: an answer's, and an action's and its input's if no line has one."""
-    text = _with_final(text)
+    text = _with_final(_NUMBERED.sub("", text))
     if not _INLINE_INPUT.search(text) or any(part.kind == "input" for part in parts(text)):
         return text
     text = _INLINE_INPUT.sub("\nAction Input:", text, count=1)

@@ -169,10 +169,10 @@ def _name_key(value: Mapping[str, Any], tools: Toolset) -> str:
 
 
 def _keyed(value: Mapping[str, Any], tools: Toolset) -> Candidate | None:
-    """Read `{"tool": {arguments}}`."""
+    """Read `{"tool": {arguments}}`; of several the first."""
     rest = {key: part for key, part in value.items() if key not in _ASIDE}
     name = next(iter(rest), "")
-    if len(rest) == 1 and tools.exact(name) and _holds_object(rest[name]):
+    if rest and all(tools.exact(key) and _holds_object(part) for key, part in rest.items()):
         return Candidate(0, 0, name, rest[name], repairs=("the name as a key",))
     return None
 

@@ -99,11 +99,13 @@ def _nothing(tool: Tool, text: str) -> Shaped:
 def _words(tool: Tool, text: str, why: Unreadable) -> Shaped:
     """Read `a=1, b=2`, `Name({...})`, or plain text for a tool that takes one."""
     try:
-        positional, named, end = read_arguments(text, closing="")
-        if named and not positional and named.keys() <= tool.properties.keys():
+        values, named, end = read_arguments(text, closing="")
+        if named and not values and named.keys() <= tool.properties.keys():
             return shape_value(tool, named, (*end.repairs, "names and values without braces"))
-        if len(positional) == 1 and isinstance(positional[0], dict) and not named:
-            return shape_value(tool, positional[0], end.repairs)
+        if len(values) == 1 and isinstance(values[0], dict) and not named:
+            return shape_value(tool, values[0], end.repairs)
+        if len(values) == len(tool.properties) > 1 and not named and "a string without quotes" not in end.repairs:
+            return positional(tool, values, {}, end.repairs)
     except Unreadable:
         pass
     free = (tool.only in _FREE_TEXT and text[-1] in "}]") or (text[0] == "[" and tool.only in _CODE)

@@ -13,7 +13,7 @@ _OPENING_FENCE = re.compile(r"\A\s*`{3,}[\w-]*[ \t]*\n")
 _PLACEHOLDER = re.compile(r"\A\s*(?:\$[A-Z_]+|<[A-Z_ ]+>|\{[A-Z_ ]+\})\s*\Z")
 _INTENTION = re.compile(
     r"\b(?:I(?:'ll| will| should| need to| must| have to|'m going to| am going to| want to)"
-    r"|let me(?! know)|let's|we need to)\b",
+    r"|let me(?! know)|let's|we need to)\b(?! (?:not|never)\b)",
     re.I,
 )
 _WAITING = re.compile(

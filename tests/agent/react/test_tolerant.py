@@ -134,6 +134,12 @@ def test_arguments_in_another_shape_are_read(given: str) -> None:
         ('I call get_weather with arguments: {"city": "Tokyo"}', *TOKYO),
         ('["get_weather(city=\\"Tokyo\\")"]', *TOKYO),
         ("Answer: [get_weather(city='Tokyo')]", *TOKYO),
+        (
+            '1. Action: get_weather\n   Action Input: {"city": "Tokyo"}\n2. Action: list_files\n   Action Input: {}',
+            *TOKYO,
+        ),
+        ('{"get_weather": {"city": "Tokyo"}, "list_files": {}}', *TOKYO),
+        ('Action: get_weather\nAction Input: "Tokyo", 2', "get_weather", {"city": "Tokyo", "days": 2}),
         ("Action: list_files (what is there)\nAction Input: {}", "list_files", {}),
         ("Action: list_files\nAction Input: No input needed", "list_files", {}),
         (
@@ -187,6 +193,7 @@ def test_a_well_formed_step_is_not_mended() -> None:
         'write_file with arguments {"path": "a", "content": "b"} makes the file.',
         "Answer with: Answer: [write_file(path='a', content='b')]",
         "Use &quot; for a quote in HTML, and \\" + '" in JSON.'.replace('" in', '`" in'),
+        "It is 5. I will not use get_weather.",
         "It is 5. Let me know what you want me to do with get_weather.",
     ],
 )
