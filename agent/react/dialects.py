@@ -17,7 +17,9 @@ _MESSAGE = re.compile(
 _RECIPIENT = re.compile(r"to=(?:functions\.)?([\w.-]{1,80})")
 _BARE_MESSAGES = re.compile(r"\A\s*analysis(.*?)assistant(?=commentary|final)(?:final)?", re.S)
 _BARE_RECIPIENT = re.compile(
-    r"(?:assistant)?(?:<\|channel\|>)?(?:commentary)?[ \t]*to=functions\.([\w-]{1,80})[^{]{0,60}(?=\{)"
+    r"(?:^(?:assistant|commentary)?|(?:assistant|</think>)commentary|<\|channel\|>)[ \t]*to=functions\.([\w-]{1,80})"
+    r"(?:[ \t]|<\|\w{1,20}\|>)*(?:json|code)?\s*(?=\{)",
+    re.M,
 )
 _SECTION = re.compile(
     r"(?:<\|from\|>\s*assistant\s*)?<\|recipient\|>\s*([\w.-]{1,80})\s*<\|content\|>(.*?)(?=<\|(?:stop|from|recipient)\|>|\Z)"

@@ -29,6 +29,7 @@ _INNER_KEYS = (
 )  # fmt: skip
 _ANSWER_KEYS = ("final_answer", "final answer", "answer", "response", "output", "result")
 _ASIDE = {"thought", "thoughts", "reason", "reasoning", "id", "type", "explanation", "plan"}
+IN_QUOTES = "a call in quotes"
 _FINAL = {"finalanswer", "final", "finish", "answer", "respond", "done", "response"}
 _NONE = {"none", "no", "na", "nil", "null", "notool", "nothing", "notneeded", "nothingneeded", "无", "无需"}
 
@@ -134,7 +135,7 @@ def _quoted_call(text: str, tools: Toolset) -> list[Candidate]:
     """Return the call that a text is, with nothing around it."""
     found = python_calls(text.strip(), tools)
     is_whole = len(found) == 1 and found[0].start == 0 and found[0].end == len(text.strip())
-    return [replace(found[0], repairs=(*found[0].repairs, "a call in quotes"))] if is_whole else []
+    return [replace(found[0], repairs=(*found[0].repairs, IN_QUOTES))] if is_whole else []
 
 
 def _named(value: Mapping[str, Any], tools: Toolset) -> Candidate | None:

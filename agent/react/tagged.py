@@ -117,7 +117,7 @@ def calls_before_objects(text: str, tools: Toolset) -> list[Candidate]:
         tool = (tools.exact(word[0]) or tools.exact(word[0].rpartition(".")[2])) if word else None
         if gap and word and tool:
             place = start - len(before) + word.start()
-            begins = not text[:place].rpartition("\n")[2].strip(" \t([\"'`*") and "with" not in gap[0]
+            begins = not text[:place].rpartition("\n")[2].strip() and "with" not in gap[0]
             marked = bool(MARK.search(text[:start])) or "|" in gap[0] or begins
             note = (*repairs, "the name before the arguments")
             found.append(Candidate(place, end, tool.name, value, marked=marked, repairs=note))

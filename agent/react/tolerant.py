@@ -13,6 +13,7 @@ from agent.react.clean import clean
 from agent.react.labels import Part
 from agent.react.literal import Unreadable
 from agent.react.scan import (
+    IN_QUOTES,
     Candidate,
     answer_call,
     first_broken,
@@ -240,7 +241,7 @@ def _alone(text: str, found: list[Candidate]) -> bool:
     if any(letters(_LAYOUT.sub("", piece)) for piece in pieces[1:]):
         return False
     first = found[0]
-    is_object = text[first.start : first.start + 1] in ("{", "[")
+    is_object = text[first.start : first.start + 1] in ("{", "[") and IN_QUOTES not in first.repairs
     begins_line = not text[: first.start].rpartition("\n")[2].strip(" \t>`*")
     return (is_object and begins_line) or not letters(_LAYOUT.sub("", pieces[0]))
 
