@@ -126,14 +126,21 @@ _OVERFLOW_NUMBERS = (
     re.compile(r"length is (?P<window>\d+) tokens.*?\((?P<prompt>\d+) in the messages", re.S),  # vLLM, of old
 )
 
-_OWN_PARSER = re.compile(r"error parsing tool call|tool call parsing failed|XML syntax error", re.I)
-"""Ollama's words for a call of its own model that it cannot read (ollama/ollama#12884, #14834, #17638)."""
+_OWN_PARSER = re.compile(
+    r"error parsing tool call|tool call parsing failed|XML syntax error|failed to parse (XML|JSON|input|tool)"
+    r"|^invalid character .* (looking for|after|in) |^unexpected end of JSON input|^EOF$|expected element type <"
+    r"|^element <.*> closed by </|failed to produce valid JSON",
+    re.I,
+)
+"""Ollama's words for a call of its own model that it cannot read (ollama/ollama#12884, #14492, #14834, #14986, #17638,
+#17647); often they are those of Go's readers of JSON and XML alone."""
 _MODEL_DIED = re.compile(
     r"error was encountered while running the model|model runner has unexpectedly stopped|runner process (has )?termin"
     r"|EngineCore encountered an issue|EngineDeadError",
     re.I,
 )
-_HUNG_UP = "Server disconnected without sending a response"
+HUNG_UP = "Server disconnected without sending a response"
+"""What httpx says of a connection that was closed before an answer began."""
 _REFUSES_TOOLS = re.compile(r"does not support tools|--enable-auto-tool-choice|--tool-call-parser")
 _NO_MODEL = re.compile(r"model .* (not found|does not exist)", re.I)
 _START = {
@@ -157,8 +164,9 @@ def map_model_error(error: Exception, server: str) -> A2IAError:
         return error
     kind = type(error)
     roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
-    text = " ".join(_said(error).split()).rstrip(".")[:500]
-    named = _by_words(text, server)
+    text = _flat(_said(error))
+    status = _status(error)
+    named = _by_words(text, server, status)
     if named:
         return named
     if any(type(cause).__name__ in {"ConnectError", "ConnectTimeout", "ConnectionError"} for cause in _chain(error)):
@@ -170,11 +178,12 @@ def map_model_error(error: Exception, server: str) -> A2IAError:
         return ModelServerError(
             f"The {server} server did not answer in time.", "Give it longer with --timeout SECONDS, or ask for less."
         )
-    status = _status(error)
+    if status is not None and 300 <= status < 400:
+        return _moved(error, status, server)
     if status is not None:
         return _refusal(status, text, server)
     if roots & {"httpx", "httpcore", "openai", "ollama"} or isinstance(error, ConnectionError):
-        early = any(_HUNG_UP in str(cause) for cause in _chain(error))
+        early = any(HUNG_UP in str(cause) for cause in _chain(error))
         how = "hung up before its answer began" if early else "broke off or could not be reached"
         return ModelServerError(f"The {server} server {how}: {text or kind.__name__}.", _AGAIN)
     if isinstance(error, ValueError) and roots & {"json", "pydantic_core"}:
@@ -182,12 +191,19 @@ def map_model_error(error: Exception, server: str) -> A2IAError:
     raise error
 
 
-def _by_words(text: str, server: str) -> A2IAError | None:
-    """Return the error that the server's own words name, whatever came with them."""
+def told_in_reply(line: object, server: str) -> A2IAError:
+    """Return the error that a server tells in the middle of its reply, by a JSON value of whatever form."""
+    text = _flat(_words(line))
+    said = f"The {server} server failed in the middle of its reply: {text}."
+    return _by_words(text, server, None) or ModelServerError(said, _AGAIN)
+
+
+def _by_words(text: str, server: str, status: int | None) -> A2IAError | None:
+    """Return the error that the server's own words name; `status`: of a refusal, None where a reply had begun."""
+    if (status is None or status >= 500) and _OWN_PARSER.search(text):
+        return ToolCallUnreadable(f"The {server} server could not read its own model's tool call: {text}.", _REACT)
     if _OVERFLOW_WORDS.search(text):
         return _overflow(text)
-    if _OWN_PARSER.search(text):
-        return ToolCallUnreadable(f"The {server} server could not read its own model's tool call: {text}.", _REACT)
     if _MODEL_DIED.search(text):
         hint = _ENGINE if server == "vllm" else _MEMORY
         return ModelServerError(f"The {server} server's model died during its reply: {text}.", hint)
@@ -227,6 +243,16 @@ def _refusal(status: int, text: str, server: str) -> A2IAError:
     )
 
 
+def _moved(error: Exception, status: int, server: str) -> ModelServerError:
+    """Return the error for an answer that sends its client elsewhere, where the conversation must not go unasked."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    to = headers.get("location") or "nowhere"
+    return ModelServerError(
+        f"The {server} server{_where(error)} sends its clients on to {to} (HTTP {status}).",
+        f"If that is where the model is, give its address{f' with --{server}-url' if server in _START else ''}.",
+    )
+
+
 def _status(error: Exception) -> int | None:
     """Return the HTTP status of the refusal that `error` is; None where a reply had begun (Ollama says -1 then)."""
     response = getattr(error, "response", None)
@@ -235,20 +261,31 @@ def _status(error: Exception) -> int | None:
 
 
 def _said(error: Exception) -> str:
-    """Return the server's own words in `error`, out of however many layers of JSON (Ollama quotes llama.cpp's)."""
+    """Return the server's own words in `error`."""
     words: Any = getattr(error, "body", None) or getattr(error, "error", None)
-    if not words and hasattr(error, "response"):
-        words = error.response.text
+    if not words and getattr(error, "response", None) is not None:
+        words = error.response.text  # type: ignore[attr-defined]
+    return _words(words) or str(error)
+
+
+def _words(value: Any) -> str:
+    """Return the text of an error, out of however many layers of JSON (Ollama quotes llama.cpp's)."""
     for _ in range(4):
-        if isinstance(words, str) and words.lstrip().startswith("{"):
+        if isinstance(value, str) and value.lstrip().startswith("{"):
             try:
-                words = json.loads(words)
+                value = json.loads(value)
             except ValueError:
                 break
-        if not isinstance(words, dict):
+        if not isinstance(value, dict):
             break
-        words = words.get("error") or words.get("message") or words.get("detail") or str(words)
-    return str(words or error)
+        sizes = [f" ({value[key]} tokens)" for key in ("n_prompt_tokens", "n_ctx") if key in value]
+        value = value.get("error") or value.get("message") or value.get("detail") or str(value)
+        value = "".join([value, *sizes]) if isinstance(value, str) else value
+    return str(value or "")
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")[:500]
 
 
 def _chain(error: BaseException) -> list[BaseException]:

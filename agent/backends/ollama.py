@@ -63,8 +63,8 @@ class OllamaBackend:
         self._settings = settings
         self._report = report
         self._url = address(settings)
-        self._transport = ollama_wire.transport(self._url, settings.timeout, report)
-        self._http = wire.client(self._url, settings.timeout, key(), self._transport)
+        transport = ollama_wire.transport(self._url, settings.timeout, report)
+        self._http = wire.client(self._url, settings.timeout, key(), transport)
         self._window = 0
 
     async def profile(self) -> ModelProfile:
@@ -75,7 +75,7 @@ class OllamaBackend:
 
     async def _ask_all(self) -> ModelProfile:
         model, shown = await self._find()
-        abilities = shown.get("capabilities", ["completion"])
+        abilities = shown.get("capabilities") or ["completion"]
         if "completion" not in abilities:
             raise UsageError(
                 f"{model} on ollama does not chat: {', '.join(abilities)}.", "Name one that does: --model."
@@ -103,9 +103,7 @@ class OllamaBackend:
 
         if not self._window:
             raise RuntimeError("OllamaBackend.profile has to come before chat_model")
-        return ollama_chat.chat_model(
-            self._url, profile, self._settings, window=self._window, transport=self._transport
-        )
+        return ollama_chat.chat_model(self._http, self._url, profile, self._settings, window=self._window)
 
     def constrain(self, constraint: str) -> dict[str, Any]:
         """Return the arguments that hold a reply to a JSON schema (its text). Ollama may sort the keys of objects."""
@@ -142,23 +140,25 @@ class OllamaBackend:
         Where a roomy window pushes a part of the model off the graphics card, it is loaded once more with less.
         """
         running = await self._running(model)
-        loaded = running.get("context_length")
+        loaded = wire.count(running.get("context_length"))
         self._window = num_ctx(shown, loaded, self._memory())
         if loaded != self._window:
             self._report(Progress(f"Loading {model} into Ollama, window {self._window} tokens"))
         await wire.ask(self._send(model, []), self.name)
         running = await self._running(model)
-        if loaded != self._window == ROOMY and 0 < running.get("size_vram", 0) < running.get("size", 0):
+        on_card, size = (wire.count(running.get(key)) or 0 for key in ("size_vram", "size"))
+        if loaded != self._window == ROOMY and 0 < on_card < size:
             self._window = TASK
             self._report(Progress(f"Loading {model} into Ollama, window {self._window} tokens, to fit the card"))
             await wire.ask(self._send(model, []), self.name)
             running = await self._running(model)
-        return running.get("context_length") or self._window
+        return wire.count(running.get("context_length")) or self._window
 
     async def _running(self, model: str) -> Mapping[str, Any]:
         """Return what `/api/ps` says of the model, nothing if it is not loaded."""
         running = (await wire.ask(self._http.get("/api/ps"), self.name)).get("models") or []
-        return next((entry for entry in running if _full(entry["name"]) == _full(model)), {})
+        entries: dict[str, dict[str, Any]] = {_full(str(one.get("name") or one.get("model"))): one for one in running}
+        return entries.get(_full(model), {})
 
     async def _send(
         self, model: str, messages: Sequence[Mapping[str, Any]], *, tokens: int | None = None, **fields: Any

@@ -5,17 +5,19 @@ Importing this costs about a second (langchain_ollama), so `agent.backends.ollam
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_ollama import ChatOllama
+from pydantic import PrivateAttr
 
+from agent.backends.address import is_loopback
 from agent.backends.base import ModelProfile, reply_tokens
-from agent.backends.wire import CONNECT_SECONDS, whole
+from agent.backends.ollama_lines import replied
+from agent.backends.wire import whole
 from agent.config import Settings
 from agent.errors import HistoryDropped, ModelServerError
 
@@ -28,6 +30,7 @@ class WholeChatOllama(ChatOllama):
 
     window: int
     """The served window in tokens."""
+    _http: httpx.AsyncClient = PrivateAttr()
 
     async def _aiterate_over_stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
@@ -43,25 +46,27 @@ class WholeChatOllama(ChatOllama):
     async def _acreate_chat_stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> AsyncIterator[Mapping[str, Any] | str]:
-        async for part in super()._acreate_chat_stream(messages, stop, **kwargs):
-            yield part if isinstance(part, str) else _as_said(part)
+        params = self._chat_params(messages, stop, **kwargs)
+        body = {key: value for key, value in params.items() if value is not None}
+        async for part in replied(self._http, body):
+            if part.get("done_reason") in {"load", "unload"}:
+                raise ModelServerError(
+                    "The ollama server loaded the model but wrote no reply.",
+                    "Run the same command again: it is loaded now.",
+                )
+            yield part
 
-
-def _as_said(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a line of a reply whose calls keep their arguments: ChatOllama would parse strings that look like JSON."""
-    if part.get("done_reason") in {"load", "unload"}:
-        raise ModelServerError(
-            "The ollama server loaded the model but wrote no reply.", "Run the same command again: it is loaded now."
-        )
-    message = part.get("message")
-    if not message or not message.get("tool_calls"):
-        return part
-    calls = [
-        {"function": {"name": call["function"]["name"], "arguments": json.dumps(call["function"]["arguments"])}}
-        for call in message["tool_calls"]
-    ]
-    said = {key: message.get(key) for key in ("role", "content", "thinking")}
-    return {**dict(part), "message": {**said, "content": said["content"] or "", "tool_calls": calls}}
+    def _convert_messages_to_ollama_messages(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:  # type: ignore[override]
+        """Return the messages as Ollama takes them: a result with its tool's name, by which templates tell results."""
+        names = {call["id"]: call["name"] for message in messages for call in getattr(message, "tool_calls", ())}
+        sent = []
+        for message, made in zip(messages, super()._convert_messages_to_ollama_messages(messages), strict=True):
+            fields = {key: value for key, value in dict(made).items() if value and key != "tool_call_id"}
+            if isinstance(message, ToolMessage):
+                fields["tool_name"] = message.name or names.get(message.tool_call_id, "")
+            calls = [{"function": call["function"]} for call in fields.get("tool_calls", ())]
+            sent.append({"content": "", **fields, **({"tool_calls": calls} if calls else {})})
+        return sent
 
 
 def _check_history(messages: list[BaseMessage], read: int, window: int) -> None:
@@ -76,10 +81,10 @@ def _check_history(messages: list[BaseMessage], read: int, window: int) -> None:
 
 
 def chat_model(
-    url: str, profile: ModelProfile, settings: Settings, *, window: int, transport: httpx.AsyncBaseTransport
+    http: httpx.AsyncClient, url: str, profile: ModelProfile, settings: Settings, *, window: int
 ) -> ChatOllama:
-    """Return the chat model; `window` is the `num_ctx` of every request. Async only in what it promises."""
-    return WholeChatOllama(
+    """Return the chat model on `http`; `window` is the `num_ctx` of every request. Async only in what it promises."""
+    model = WholeChatOllama(
         model=profile.model,
         base_url=url,
         num_ctx=window,
@@ -88,8 +93,7 @@ def chat_model(
         temperature=settings.temperature,
         seed=settings.seed,
         reasoning=True if profile.reasoning else None,
-        async_client_kwargs={
-            "transport": transport,
-            "timeout": httpx.Timeout(settings.timeout, connect=CONNECT_SECONDS),
-        },
+        client_kwargs={"verify": not is_loopback(url)},  # its own clients, never used, would read certificates
     )
+    model._http = http
+    return model

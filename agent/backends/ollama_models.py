@@ -17,7 +17,7 @@ def fitting(tags: Mapping[str, Any], memory: int | None) -> list[str]:
     return [
         str(entry["name"])
         for entry in models
-        if "completion" in entry.get("capabilities", ["completion"])
+        if "completion" in (entry.get("capabilities") or ["completion"])
         and (memory is None or (entry.get("size") or 0) * OVERHEAD <= memory)
     ]
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agent.backends.wire import count
+
 TASK = 8192
 """Tokens that A2IA needs to work: its prompt (some 2,000) and six tool results. Ollama's own default on small cards,
 4,096, is full after two."""
@@ -30,8 +32,8 @@ def num_ctx(shown: Mapping[str, Any], loaded: int | None, memory: int | None) ->
     own = re.search(r"^num_ctx\s+(\d+)", str(shown.get("parameters") or ""), re.M)
     if own:
         return max(int(own[1]), loaded or 0)
-    trained = [size for key, size in _info(shown).items() if key.endswith(".context_length")]
-    wanted = min([_fitting(_cache_bytes(shown), memory), *trained])
+    trained = [count(size) for key, size in _info(shown).items() if key.endswith(".context_length")]
+    wanted = min([_fitting(_cache_bytes(shown), memory), *(size for size in trained if size)])
     return loaded if loaded and loaded >= min(wanted, TASK) else wanted
 
 
@@ -45,7 +47,8 @@ def _fitting(cache: int | None, memory: int | None) -> int:
 
 
 def _info(shown: Mapping[str, Any]) -> Mapping[str, Any]:
-    return shown.get("model_info") or {}
+    info = shown.get("model_info")
+    return info if isinstance(info, Mapping) else {}
 
 
 def _cache_bytes(shown: Mapping[str, Any]) -> int | None:

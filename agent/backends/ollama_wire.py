@@ -36,7 +36,7 @@ class OllamaTransport(httpx.AsyncBaseTransport):
         request = await _untruncated(request)
         for pause in [*self._pauses, None]:
             response = await self._inner.handle_async_request(request)
-            if response.status_code != 503:
+            if response.status_code != 503 or request.method == "GET":  # Ollama's queue is one of replies
                 return response
             words = (await response.aread()).decode(errors="replace")
             await response.aclose()
@@ -79,7 +79,7 @@ def _words(text: str) -> str:
 async def _untruncated(request: httpx.Request) -> httpx.Request:
     """Return the request with a body that can be sent again, and with the field if it is a chat."""
     content = await request.aread()
-    if request.url.path.endswith("/api/chat"):
+    if content and request.url.path.endswith("/api/chat"):
         content = json.dumps({**json.loads(content), "truncate": False}).encode()
     headers = {key: value for key, value in request.headers.items() if key != "content-length"}
     return httpx.Request(request.method, request.url, headers=headers, content=content, extensions=request.extensions)

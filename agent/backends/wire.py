@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from agent.backends.address import is_loopback
-from agent.errors import ModelServerError, map_model_error
+from agent.errors import HUNG_UP, ModelServerError, map_model_error
 
 if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk
@@ -28,6 +28,10 @@ _SENT, _CONNECTED, _ANSWERED = (
 """What httpcore says of a request on its way (its "trace" extension)."""
 
 
+_HOPS = 5
+"""How often in a row a server may send a request on to another of its own addresses."""
+
+
 class _Client(httpx.AsyncClient):
     """Sends a request again that went out on a kept connection just as the server closed it.
 
@@ -35,14 +39,28 @@ class _Client(httpx.AsyncClient):
     """
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """Return the server's response."""
+        """Return the response of the server, which may send the request on, but to none but itself."""
+        response = await self._sent(request, **options)
+        for _ in range(_HOPS):
+            onward = response.next_request if response.status_code in {307, 308} else None
+            if onward is None or (onward.url.scheme, onward.url.netloc) != (request.url.scheme, request.url.netloc):
+                break
+            await response.aclose()
+            response = await self._sent(onward, **options)
+        return response
+
+    async def _sent(self, request: httpx.Request, **options: Any) -> httpx.Response:
         while True:
             seen: set[str] = set()
             request.extensions["trace"] = partial(_note, seen)
             try:
                 return await super().send(request, **options)
-            except (httpx.NetworkError, httpx.RemoteProtocolError):
-                if _SENT not in seen or seen & {_CONNECTED, _ANSWERED}:
+            except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+                if _SENT not in seen or _ANSWERED in seen:
+                    raise
+                if _CONNECTED in seen and isinstance(error, httpx.NetworkError):
+                    raise httpx.RemoteProtocolError(HUNG_UP, request=request) from error
+                if _CONNECTED in seen:
                     raise
 
 
@@ -95,6 +113,14 @@ def parsed(response: httpx.Response, server: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ModelServerError(f"What answers at {response.url} is no {server} server.", "Check the address.")
     return value
+
+
+def count(value: object) -> int | None:
+    """Return a whole number as a server may write it, as text too; None for anything else."""
+    try:
+        return int(float(value)) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 async def answers(http: httpx.AsyncClient, path: str, key: str) -> bool:

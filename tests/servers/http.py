@@ -24,6 +24,8 @@ class Reply:
     cut: bool = False
     silent: bool = False
     bytes: int | None = None
+    to: str = ""
+    """Where a redirection leads."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    """Without it the end of an answer waits 40 ms for the client to acknowledge what came before."""
     server_answer: Callable[[Asked], Reply]
     leaving: threading.Event
     kept = False
@@ -118,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.kind)
+        if reply.to:
+            self.send_header("Location", reply.to)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         lines = [f"{line}\n".encode() for line in reply.lines]
