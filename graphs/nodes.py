@@ -73,14 +73,15 @@ def model_node(
 
     async def ask(thread: list[AnyMessage]) -> AIMessage:
         messages = guesses_as_looks(thread) if logs_itself else thread
-        asked = bound.bind(tool_choice="none") if tools and told_to_conclude(messages) else bound
+        choice = {"tool_choice": "none"} if tools and told_to_conclude(messages) else {}
+        asked = bound.bind(**choice) if choice else bound
         try:
             try:
                 reply = await send(asked, messages)
             except Exception as error:
                 mapped = map_model_error(error, name)
                 if isinstance(mapped, ToolCallUnreadable) and other:
-                    return await other.bind_tools(list(tools)).ainvoke(messages)
+                    return await other.bind_tools(list(tools), **choice).ainvoke(messages)
                 shorter = shorten_observations(messages)
                 if not isinstance(mapped, ContextOverflow) or shorter == messages:
                     raise mapped from error

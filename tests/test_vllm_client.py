@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from agent.backends.base import CountsTokens, ModelProfile
 from agent.backends.vllm import VLLMBackend, create
 from agent.config import Settings
-from agent.errors import A2IAError, ContextOverflow, ModelServerError, UsageError, map_model_error
+from agent.errors import (
+    A2IAError,
+    ContextOverflow,
+    ModelServerError,
+    ToolCallUnreadable,
+    UsageError,
+    map_model_error,
+)
 from agent.react.model import ReActChatModel
 from tests.servers.http import Asked, Reply, reply_json
 from tests.servers.vllm import (
@@ -431,6 +439,27 @@ async def test_a_cancel_always_ends_a_reply_that_streams() -> None:
                 reading.cancel()
                 await asyncio.wait({reading}, timeout=10)
                 assert reading.cancelled()
+
+
+async def test_a_call_whose_arguments_just_end_is_not_made() -> None:
+    whole = said([], calls=[("read_file", {"path": "notes.txt"})])
+    with pytest.raises(ToolCallUnreadable, match="arguments just end"):
+        await replied(replace(whole, lines=[line for line in whole.lines if "otes.txt" not in line]))
+    assert (await replied(said([], calls=[("now", {})]))).tool_calls[0]["args"] == {}
+
+
+@pytest.mark.parametrize("choices", [None, [], [{}], [{"message": None}], [{"message": {"tool_calls": [None]}}]])
+async def test_a_probe_answered_in_another_form_is_a_no(choices: Any) -> None:
+    class Odd(VLLM):
+        def answer(self, asked: Asked) -> Reply:
+            if asked.path == "/tokenize":
+                return reply_json({"tokens": []})
+            return reply_json({"choices": choices}) if asked.path.endswith("completions") else super().answer(asked)
+
+    with Odd() as server:
+        server.cards = [{"id": MODEL, "max_model_len": "8192"}, {"object": "model"}]
+        profile = await profiled(server)
+    assert (profile.native_tools, profile.constraint, profile.window) == (False, None, 8192)
 
 
 async def test_a_reply_that_the_token_limit_cut_says_so() -> None:

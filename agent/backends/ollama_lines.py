@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from agent.backends.wire import count
+from agent.backends.wire import ONCE, count
 from agent.errors import ModelServerError, ToolCallUnreadable, told_in_reply
 
 _END_SECONDS = 0.5
@@ -26,7 +26,7 @@ async def replied(http: httpx.AsyncClient, body: Mapping[str, Any]) -> AsyncIter
 
     Raises an `A2IAError` for a line that is none or tells an error, and httpx's errors.
     """
-    async with http.stream("POST", "/api/chat", json=body) as response:
+    async with http.stream("POST", "/api/chat", json=body, extensions={ONCE: True}) as response:
         if not response.is_success:
             await response.aread()
             response.raise_for_status()

@@ -32,7 +32,7 @@ MESSAGES = [{"role": "user", "content": "What does the file notes.txt say? Use a
 def verdict(message: Mapping[str, Any]) -> tuple[bool, str]:
     """Return whether this reply (the `message` of Ollama's or OpenAI's form) is a call of `TOOL`, and the evidence."""
     for call in message.get("tool_calls") or []:
-        function = call.get("function") or {}
+        function = (isinstance(call, Mapping) and call.get("function")) or {}
         if function.get("name") == "read_file" and _arguments(function.get("arguments")) == {"path": "notes.txt"}:
             return True, "Asked with one tool, the model called it as it should."
         return False, f"Asked with one tool, the model made another call: {json.dumps(function)[:200]}."

@@ -101,7 +101,7 @@ class VLLMBackend:
     async def _find(self) -> tuple[str, int]:
         """Return the model of the run and its window. A LoRA adapter's is that of its base model."""
         cards = (await wire.ask(self._http.get("/v1/models"), self.name)).get("data") or []
-        served = {str(card["id"]): card for card in cards}
+        served = {str(card["id"]): card for card in cards if isinstance(card, dict) and card.get("id")}
         if not served:
             raise ModelServerError(f"The vllm server at {public(self._root)} serves no model.", "Start it with one.")
         model = self._settings.model or next(iter(served))
@@ -112,7 +112,7 @@ class VLLMBackend:
             )
         card = served[model]
         base = served.get(str(card.get("parent")), {})
-        return model, int(card.get("max_model_len") or base.get("max_model_len") or WINDOW)
+        return model, wire.count(card.get("max_model_len")) or wire.count(base.get("max_model_len")) or WINDOW
 
 
 async def _complete(asked: Questions, known: dict[str, Any], *, ask_tools: bool) -> dict[str, Any]:

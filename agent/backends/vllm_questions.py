@@ -125,8 +125,8 @@ class Questions:
         response = await wire.tell(self._http.post("/tokenize", json=body), _SERVER)
         if not response.is_success:
             return None
-        tokens: list[int] | None = wire.parsed(response, _SERVER).get("tokens")
-        return tokens
+        tokens = wire.parsed(response, _SERVER).get("tokens")
+        return tokens if isinstance(tokens, list) and tokens else None
 
     async def _chats_with_system(self) -> bool:
         """Ask for one token behind a system message: the way of a server that has no `/tokenize`."""
@@ -149,7 +149,11 @@ class Questions:
         response = await wire.tell(self._http.post("/v1/chat/completions", json=body), _SERVER)
         if not response.is_success:
             return f"(HTTP {response.status_code}): {response.text[:200]}"
-        message: dict[str, Any] = wire.parsed(response, _SERVER)["choices"][0]["message"]
+        reply = wire.parsed(response, _SERVER)
+        try:
+            message: dict[str, Any] = {**reply["choices"][0]["message"]}
+        except (LookupError, TypeError):
+            return f"(it answered {json.dumps(reply)[:200]})"
         return message
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from agent.backends.address import is_loopback
-from agent.errors import HUNG_UP, ModelServerError, map_model_error
+from agent.errors import HUNG_UP, ModelServerError, ToolCallUnreadable, map_model_error
 
 if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk
@@ -19,6 +21,9 @@ CONNECT_SECONDS = 10.0
 
 HEALTH_SECONDS = 2.0
 """How long `health` waits in all, where a server that is there answers in milliseconds."""
+
+ONCE = "a2ia.once"
+"""Extension of a request to a server that closes no idle connection: a hang-up is no reason to send it again."""
 
 _SENT, _CONNECTED, _ANSWERED = (
     "http11.send_request_headers.started",
@@ -58,9 +63,9 @@ class _Client(httpx.AsyncClient):
             except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
                 if _SENT not in seen or _ANSWERED in seen:
                     raise
-                if _CONNECTED in seen and isinstance(error, httpx.NetworkError):
-                    raise httpx.RemoteProtocolError(HUNG_UP, request=request) from error
-                if _CONNECTED in seen:
+                if _CONNECTED in seen or ONCE in request.extensions:
+                    if isinstance(error, httpx.NetworkError):
+                        raise httpx.RemoteProtocolError(HUNG_UP, request=request) from error
                     raise
 
 
@@ -136,15 +141,38 @@ async def whole(chunks: AsyncIterator[ChatGenerationChunk], server: str) -> Asyn
     """Pass a reply's chunks on; raises `ModelServerError` if it ends without saying why it ended.
 
     Such a reply was cut: Ollama drops a reply that repeats one token, and any connection may close. LangChain would
-    hand it on as complete, and a call in it would be run.
+    hand it on as complete, and a call in it would be run. Raises `ToolCallUnreadable` for a call whose arguments end
+    in the middle, which LangChain would complete.
     """
-    ended = False
+    reason = ""
+    calls: dict[int, str] = {}
     async for chunk in chunks:
         info = chunk.generation_info or {}
-        ended = ended or bool(info.get("finish_reason") or info.get("done_reason"))
+        reason = str(info.get("finish_reason") or info.get("done_reason") or reason)
+        for call in getattr(chunk.message, "tool_call_chunks", ()):
+            place = -1 - len(calls) if call["index"] is None else call["index"]
+            calls[place] = calls.get(place, "") + (call["args"] or "")
         yield chunk
-    if not ended:
+    if not reason:
         raise ModelServerError(
             f"The {server} server ended its reply before it was complete, so nothing of it was used.",
             "Run the same command again, or ask in other words: a model that repeats itself is cut off too.",
         )
+    half = next((text for text in calls.values() if _just_ends(text)), None)
+    if half and reason != "length":
+        raise ToolCallUnreadable(
+            f"The {server} server sent a call whose arguments just end: {half[-200:]}",
+            "Run it with --react, which does without the server's reading of calls.",
+        )
+
+
+def _just_ends(arguments: str) -> bool:
+    """Say whether LangChain would complete these arguments of a call and have it run."""
+    from langchain_core.utils.json import parse_partial_json
+
+    try:
+        json.loads(arguments or "{}", strict=False)
+    except ValueError:
+        with suppress(ValueError):
+            return isinstance(parse_partial_json(arguments), dict)
+    return False
