@@ -104,13 +104,13 @@ class ContextOverflow(ModelServerError):
 
 
 class HistoryDropped(ContextOverflow):
-    """The server dropped a part of the conversation in silence: it read `read` tokens of a text of `words` words."""
+    """The server dropped a part of the conversation in silence: it read `read` tokens of at least `least`."""
 
-    def __init__(self, server: str, read: int, words: int, window: int) -> None:
+    def __init__(self, server: str, read: int, least: int, window: int) -> None:
         super().__init__(None, None)
         self.message = (
             f"The {server} server dropped a part of the conversation without a word: it read {read} tokens of a text "
-            f"of {words} words (window {window}), so its reply was not used."
+            f"of at least {least} (window {window}), so its reply was not used."
         )
         self.args = (f"{self.message} {self.hint}",)
 
@@ -164,10 +164,8 @@ def map_model_error(error: Exception, server: str) -> A2IAError:
         return error
     kind = type(error)
     roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
-    text = _flat(_said(error))
-    status = _status(error)
-    named = _by_words(text, server, status)
-    if named:
+    text, status = _flat(_said(error)), _status(error)
+    if named := _by_words(text, server, status):
         return named
     if any(type(cause).__name__ in {"ConnectError", "ConnectTimeout", "ConnectionError"} for cause in _chain(error)):
         return ModelServerError(
@@ -194,8 +192,8 @@ def map_model_error(error: Exception, server: str) -> A2IAError:
 def told_in_reply(line: object, server: str) -> A2IAError:
     """Return the error that a server tells in the middle of its reply, by a JSON value of whatever form."""
     text = _flat(_words(line))
-    said = f"The {server} server failed in the middle of its reply: {text}."
-    return _by_words(text, server, None) or ModelServerError(said, _AGAIN)
+    failed = ModelServerError(f"The {server} server failed in the middle of its reply: {text}.", _AGAIN)
+    return _by_words(text, server, None) or failed
 
 
 def _by_words(text: str, server: str, status: int | None) -> A2IAError | None:
@@ -245,12 +243,9 @@ def _refusal(status: int, text: str, server: str) -> A2IAError:
 
 def _moved(error: Exception, status: int, server: str) -> ModelServerError:
     """Return the error for an answer that sends its client elsewhere, where the conversation must not go unasked."""
-    headers = getattr(getattr(error, "response", None), "headers", {})
-    to = headers.get("location") or "nowhere"
-    return ModelServerError(
-        f"The {server} server{_where(error)} sends its clients on to {to} (HTTP {status}).",
-        f"If that is where the model is, give its address{f' with --{server}-url' if server in _START else ''}.",
-    )
+    to = getattr(getattr(error, "response", None), "headers", {}).get("location") or "nowhere"
+    hint = f"If that is where the model is, give its address{f' with --{server}-url' if server in _START else ''}."
+    return ModelServerError(f"The {server} server{_where(error)} sends its clients on to {to} (HTTP {status}).", hint)
 
 
 def _status(error: Exception) -> int | None:
@@ -262,10 +257,8 @@ def _status(error: Exception) -> int | None:
 
 def _said(error: Exception) -> str:
     """Return the server's own words in `error`."""
-    words: Any = getattr(error, "body", None) or getattr(error, "error", None)
-    if not words and getattr(error, "response", None) is not None:
-        words = error.response.text  # type: ignore[attr-defined]
-    return _words(words) or str(error)
+    words = getattr(error, "body", None) or getattr(error, "error", None)
+    return _words(words or getattr(getattr(error, "response", None), "text", "")) or str(error)
 
 
 def _words(value: Any) -> str:

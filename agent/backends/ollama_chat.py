@@ -25,12 +25,18 @@ _SURE = 0.75
 """Share of its words that a prompt has at least as tokens; tokenizers split text at white space before all else."""
 
 
+def _least(text: str) -> int:
+    return int(len(text.split()) * _SURE)
+
+
 class WholeChatOllama(ChatOllama):
     """`ChatOllama` whose replies end as Ollama ends them, or raise; it takes `tool_choice="none"`."""
 
     window: int
     """The served window in tokens."""
     _http: httpx.AsyncClient = PrivateAttr()
+    _before: tuple[list[tuple[str, str]], Any, int] = PrivateAttr(default=([], None, 0))
+    """The turns and tools of the request before, and how many tokens the server read."""
 
     async def _aiterate_over_stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
@@ -40,7 +46,7 @@ class WholeChatOllama(ChatOllama):
         async for chunk in whole(super()._aiterate_over_stream(messages, stop, **kwargs), "ollama"):
             usage = chunk.message.usage_metadata if isinstance(chunk.message, AIMessageChunk) else None
             if usage:
-                _check_history(messages, usage["input_tokens"], self.window)
+                self._check_history(messages, kwargs.get("tools"), usage["input_tokens"])
             yield chunk
 
     async def _acreate_chat_stream(
@@ -56,6 +62,24 @@ class WholeChatOllama(ChatOllama):
                 )
             yield part
 
+    def _check_history(self, messages: list[BaseMessage], tools: Any, read: int) -> None:
+        """Raise `HistoryDropped` if the server read fewer tokens than the conversation has at least.
+
+        A server that is older than `truncate` drops what does not fit and says nothing. One large message shows in its
+        words; in a thread that grows, what the request before had is known. Templates drop old thoughts, so replies,
+        and models that think, are left out of that.
+        """
+        turns = [(message.type, str(message.text)) for message in messages]
+        text = "\n".join(turn[1] for turn in turns)
+        least = _least(text) if len(text.encode()) > self.window else 0
+        before, had, count = self._before
+        if not self.reasoning and before and turns[: len(before)] == before and tools == had:
+            grown = count + sum(_least(said) for kind, said in turns[len(before) :] if kind != "ai")
+            least = max(least, grown if grown > self.window // 2 else 0)
+        if read < least:
+            raise HistoryDropped("ollama", read, least, self.window)
+        self._before = (turns, tools, read)
+
     def _convert_messages_to_ollama_messages(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:  # type: ignore[override]
         """Return the messages as Ollama takes them: a result with its tool's name, by which templates tell results."""
         names = {call["id"]: call["name"] for message in messages for call in getattr(message, "tool_calls", ())}
@@ -67,17 +91,6 @@ class WholeChatOllama(ChatOllama):
             calls = [{"function": call["function"]} for call in fields.get("tool_calls", ())]
             sent.append({"content": "", **fields, **({"tool_calls": calls} if calls else {})})
         return sent
-
-
-def _check_history(messages: list[BaseMessage], read: int, window: int) -> None:
-    """Raise `HistoryDropped` if the server read fewer tokens than the conversation has words.
-
-    A server that is older than `truncate` drops what does not fit and says nothing.
-    """
-    text = "\n".join(message.text for message in messages)
-    words = len(text.split())
-    if len(text.encode()) > window and read < words * _SURE:
-        raise HistoryDropped("ollama", read, words, window)
 
 
 def chat_model(

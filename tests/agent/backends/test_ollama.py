@@ -14,9 +14,9 @@ from agent.backends.base import ModelProfile
 from agent.backends.ollama import DEFAULT_MODEL, OllamaBackend, create
 from agent.backends.ollama_window import ROOMY, TASK, num_ctx
 from agent.config import Settings
-from agent.errors import ModelMissing, ModelServerError, ServerBusy, UsageError, map_model_error
+from agent.errors import HistoryDropped, ModelMissing, ModelServerError, ServerBusy, UsageError, map_model_error
 from tests.servers.http import Reply, reply_json
-from tests.servers.ollama import MODEL, Ollama, recorded, said
+from tests.servers.ollama import MODEL, Ollama, counted, recorded, said
 
 
 @tool
@@ -309,6 +309,32 @@ async def test_a_busy_server_is_asked_again_and_in_the_end_named() -> None:
     assert (await replied(busy, busy, recorded("chat_plain_stream"))).text == "Red and blue."
     with pytest.raises(ServerBusy, match=r"turned the request away 3 times: .* maximum pending requests exceeded"):
         await replied(*[busy] * 3, timeout=0.5)
+
+
+@pytest.mark.parametrize(
+    ("counts", "more", "dropped"),
+    [
+        ((700, 900), 200, False),
+        ((700, 840), 200, True),
+        ((400, 380), 20, False),
+        ((900, 905), 0, False),
+        ((900, 880), 0, True),
+    ],
+)
+async def test_history_that_was_dropped_shows_in_a_count_that_does_not_grow(
+    counts: tuple[int, int], more: int, dropped: bool
+) -> None:
+    first, second = (counted(said(["ok"]), read) for read in counts)
+    with Ollama(first, second) as server:
+        server.window = 1000
+        async with opened(server, react=True) as backend:
+            model = backend.chat_model(await backend.profile())
+            asked = [SystemMessage("Be brief."), HumanMessage("go")]
+            thread = [*asked, await reply_of(model, *asked), HumanMessage("word " * more)]
+            try:
+                assert (await reply_of(model, *thread)).text == "ok" and not dropped
+            except HistoryDropped as error:
+                assert dropped and f"it read {counts[1]} tokens" in error.message
 
 
 async def test_a_server_that_is_busy_while_the_model_is_asked_for_is_waited_for_too() -> None:
