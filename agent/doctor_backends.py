@@ -108,7 +108,7 @@ async def _told_ollama(settings: Settings) -> str:
     async with wire.client(ollama.address(settings), ASK_SECONDS, ollama.key()) as http:
         version = (await wire.ask(http.get("/api/version"), "ollama")).get("version")
         models = (await wire.ask(http.get("/api/tags"), "ollama")).get("models") or []
-    return f"Ollama {version}, has {', '.join(str(model['name']) for model in models)}; "
+    return f"Ollama {version}, has {', '.join(str(model.get('name')) for model in models)}; "
 
 
 def _weights() -> Check:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 from langchain_core.messages import AIMessageChunk, BaseMessage, ToolMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_ollama import ChatOllama
 from pydantic import PrivateAttr
@@ -19,7 +20,7 @@ from agent.backends.base import ModelProfile, reply_tokens
 from agent.backends.ollama_lines import replied
 from agent.backends.wire import whole
 from agent.config import Settings
-from agent.errors import HistoryDropped, ModelServerError
+from agent.errors import ContextOverflow, HistoryDropped, ModelServerError
 
 _SURE = 0.75
 """Share of its words that a prompt has at least as tokens; tokenizers split text at white space before all else."""
@@ -47,6 +48,7 @@ class WholeChatOllama(ChatOllama):
             usage = chunk.message.usage_metadata if isinstance(chunk.message, AIMessageChunk) else None
             if usage:
                 self._check_history(messages, kwargs.get("tools"), usage["input_tokens"])
+                self._check_room(usage, chunk.generation_info or {})
             yield chunk
 
     async def _acreate_chat_stream(
@@ -79,6 +81,15 @@ class WholeChatOllama(ChatOllama):
         if read < least:
             raise HistoryDropped("ollama", read, least, self.window)
         self._before = (turns, tools, read)
+
+    def _check_room(self, usage: UsageMetadata, info: Mapping[str, Any]) -> None:
+        """Raise `ContextOverflow` if the reply ran past the window: Ollama then drops the oldest half and writes on.
+
+        A model that thinks may be asked twice for one reply, so its counts tell nothing.
+        """
+        in_window = usage["input_tokens"] <= self.window < usage["total_tokens"]
+        if in_window and info.get("done_reason") == "stop" and not self.reasoning:
+            raise ContextOverflow(usage["total_tokens"], self.window)
 
     def _convert_messages_to_ollama_messages(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:  # type: ignore[override]
         """Return the messages as Ollama takes them: a result with its tool's name, by which templates tell results."""

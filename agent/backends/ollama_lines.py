@@ -44,13 +44,14 @@ async def replied(http: httpx.AsyncClient, body: Mapping[str, Any]) -> AsyncIter
 
 
 async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Yield what stands between line feeds, the rest at the end included."""
+    """Yield what stands between line feeds, and the rest at the end if it was not cut."""
     rest = b""
     async for data in response.aiter_bytes():
         *whole, rest = (rest + data).split(b"\n")
         for line in whole:
             yield line
-    yield rest
+    if rest.rstrip().endswith(b"}"):
+        yield rest
 
 
 def _part(line: str) -> dict[str, Any]:

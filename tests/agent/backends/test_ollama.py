@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, ClassVar
 
 import pytest
@@ -14,7 +14,15 @@ from agent.backends.base import ModelProfile
 from agent.backends.ollama import DEFAULT_MODEL, OllamaBackend, create
 from agent.backends.ollama_window import ROOMY, TASK, num_ctx
 from agent.config import Settings
-from agent.errors import HistoryDropped, ModelMissing, ModelServerError, ServerBusy, UsageError, map_model_error
+from agent.errors import (
+    ContextOverflow,
+    HistoryDropped,
+    ModelMissing,
+    ModelServerError,
+    ServerBusy,
+    UsageError,
+    map_model_error,
+)
 from tests.servers.http import Reply, reply_json
 from tests.servers.ollama import MODEL, Ollama, counted, recorded, said
 
@@ -335,6 +343,17 @@ async def test_history_that_was_dropped_shows_in_a_count_that_does_not_grow(
                 assert (await reply_of(model, *thread)).text == "ok" and not dropped
             except HistoryDropped as error:
                 assert dropped and f"it read {counts[1]} tokens" in error.message
+
+
+async def test_a_reply_that_ran_past_the_window_is_an_overflow() -> None:
+    """Ollama shifts the window then: 307 tokens and a reply of 400 in a window of 512 (recorded)."""
+    for read, fits in ((900, True), (995, False)):
+        with Ollama(counted(said(["ok"]), read)) as server:
+            server.window = 1000
+            async with opened(server, react=True) as backend:
+                model = backend.chat_model(await backend.profile())
+                with nullcontext() if fits else pytest.raises(ContextOverflow, match=r"\(1\d{3} tokens into 1000\)"):
+                    assert (await reply_of(model, HumanMessage("go"))).text == "ok"
 
 
 async def test_a_server_that_is_busy_while_the_model_is_asked_for_is_waited_for_too() -> None:

@@ -1,6 +1,7 @@
 """What an Ollama server, or what stands before it, sends in another form than the recorded one."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,14 @@ async def test_counts_may_be_text(counts: dict[str, Any]) -> None:
 async def test_a_line_that_is_no_object_is_said_by_name(line: str) -> None:
     with pytest.raises(ModelServerError, match="answer is broken: it has a line that is no JSON object"):
         await replied(streamed(FIRST, line, LAST))
+
+
+async def test_a_last_line_that_was_cut_is_a_reply_that_was_cut() -> None:
+    reply = streamed(FIRST, LAST)
+    size = len("\n".join(reply.lines))
+    assert (await replied(replace(reply, bytes=size))).text == "Hello"
+    with pytest.raises(ModelServerError, match="ended its reply before it was complete"):
+        await replied(replace(reply, bytes=size - 9))
 
 
 @pytest.mark.parametrize("error", ["boom", {"message": "boom"}, {"error": {"message": "boom"}}, ["boom"], 5, True, ""])
