@@ -5,6 +5,8 @@ Importing this costs about a second (langchain_ollama), so `agent.backends.ollam
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -24,6 +26,11 @@ from agent.errors import ContextOverflow, HistoryDropped, ModelServerError
 
 _SURE = 0.75
 """Share of its words that a prompt has at least as tokens; tokenizers split text at white space before all else."""
+
+_NO_SCHEMA = re.compile(r"\b(schema|grammar|generate parser|format)\b", re.I)
+"""Ollama's words, and llama.cpp's behind it, for a schema that it cannot hold a reply to."""
+
+_log = logging.getLogger(__name__)
 
 
 def _least(text: str) -> int:
@@ -56,12 +63,26 @@ class WholeChatOllama(ChatOllama):
     ) -> AsyncIterator[Mapping[str, Any] | str]:
         params = self._chat_params(messages, stop, **kwargs)
         body = {key: value for key, value in params.items() if value is not None}
-        async for part in replied(self._http, body):
+        async for part in self._held(body):
             if part.get("done_reason") in {"load", "unload"}:
                 raise ModelServerError(
                     "The ollama server loaded the model but wrote no reply.",
                     "Run the same command again: it is loaded now.",
                 )
+            yield part
+
+    async def _held(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """Yield the reply; where the server cannot hold it to the schema, one held to JSON, which is checked after."""
+        try:
+            async for part in replied(self._http, body):
+                yield part
+            return
+        except httpx.HTTPStatusError as error:
+            refused = error.response.status_code in {400, 500} and _NO_SCHEMA.search(error.response.text)
+            if not (refused and isinstance(body.get("format"), Mapping)):
+                raise
+            _log.debug("the schema was refused: %s", error.response.text)
+        async for part in replied(self._http, body | {"format": "json"}):
             yield part
 
     def _check_history(self, messages: list[BaseMessage], tools: Any, read: int) -> None:

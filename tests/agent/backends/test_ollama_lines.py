@@ -8,6 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agent.errors import A2IAError, ContextOverflow, ModelServerError, ToolCallUnreadable
+from agent.react.model import ReActChatModel
 from tests.agent.backends.test_ollama import opened, profiled, replied, reply_of
 from tests.servers.http import Asked, Reply, reply_json
 from tests.servers.ollama import MODEL, Ollama, recorded, said
@@ -187,6 +188,24 @@ async def test_a_503_to_a_question_that_ollama_always_answers_means_that_it_is_n
     with Odd("/api/version", Reply(503, "text/html", ["<html>"])) as server:
         async with opened(server) as backend:
             assert await backend.health() is False
+
+
+@pytest.mark.parametrize(
+    "refusal", ["format_bad_pattern", "format_bad_schema", "format_recursive", "format_bad_string"]
+)
+async def test_a_schema_that_the_server_refuses_is_relaxed_to_json(refusal: str) -> None:
+    step = '{"reason": "I look.", "tool": "look", "tool_input": {"at": "a"}}'
+    tool = {"type": "function", "function": {"name": "look", "description": "Look.", "parameters": {}}}
+    with Ollama(recorded(refusal), said([step]), recorded(refusal), recorded(refusal)) as server:
+        async with opened(server, react=True) as backend:
+            inner = backend.chat_model(await backend.profile())
+            model = ReActChatModel(inner=inner, constrain=backend.constrain, kind="json_schema").bind_tools([tool])
+            reply = await reply_of(model, HumanMessage("go"))  # type: ignore[arg-type]
+            assert [call["args"] for call in reply.tool_calls] == [{"at": "a"}]
+            with pytest.raises(ModelServerError, match="HTTP"):
+                await reply_of(model, HumanMessage("go"))  # type: ignore[arg-type]
+        first, second, *_ = (body["format"] for body in server.posted("/api/chat") if "format" in body)
+    assert (first["anyOf"][0]["type"], second) == ("object", "json")
 
 
 async def test_tools_and_results_are_sent_as_they_are() -> None:
