@@ -176,10 +176,10 @@ def map_model_error(error: Exception, server: str) -> A2IAError:
         return ModelServerError(
             f"The {server} server did not answer in time.", "Give it longer with --timeout SECONDS, or ask for less."
         )
-    if status is not None and 300 <= status < 400:
-        return _moved(error, status, server)
+    if status is None and getattr(error, "body", None) is not None:  # openai's, for an error inside the stream
+        return told_in_reply(text, server)
     if status is not None:
-        return _refusal(status, text, server)
+        return _moved(error, status, server) if 300 <= status < 400 else _refusal(status, text, server)
     if roots & {"httpx", "httpcore", "openai", "ollama"} or isinstance(error, ConnectionError):
         early = any(HUNG_UP in str(cause) for cause in _chain(error))
         how = "hung up before its answer began" if early else "broke off or could not be reached"
@@ -228,9 +228,9 @@ def _refusal(status: int, text: str, server: str) -> A2IAError:
         return ModelServerError(
             f"The {server} server does not know this address (HTTP 404): {text}", _START.get(server, _AGAIN)
         )
-    if status == 503:
+    if status in {429, 503}:
         return ModelServerError(
-            f"The {server} server is busy, or its model is down (HTTP 503): {text}",
+            f"The {server} server is busy, or its model is down (HTTP {status}): {text}",
             "Wait a little and run the same command again; if it stays so, restart the server.",
         )
     if status >= 500:

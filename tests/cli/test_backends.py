@@ -203,7 +203,13 @@ VLLM_FAULTS = [
     ("a dead engine", Reply(503), 3, "ModelServerError", "model is down"),
     ("a call that was cut", vllm.said([], calls=LIST, finish=None), 3, "ModelServerError", "before it was complete"),
     ("a hang-up", vllm.said([], calls=LIST, finish=None, cut=True), 3, "ModelServerError", "broke off"),
-    ("an error inside", vllm.said([], calls=LIST, finish=None, error="it died"), 3, "ModelServerError", "it died"),
+    (
+        "an error inside",
+        vllm.said([], calls=LIST, finish=None, error="it died"),
+        3,
+        "ModelServerError",
+        "reply: it died",
+    ),
 ]
 
 
