@@ -53,9 +53,9 @@ class WholeChatOllama(ChatOllama):
             kwargs.pop("tools", None)  # Ollama knows no tool_choice: a model that must not call sees no tools
         async for chunk in whole(super()._aiterate_over_stream(messages, stop, **kwargs), "ollama"):
             usage = chunk.message.usage_metadata if isinstance(chunk.message, AIMessageChunk) else None
-            if usage:
+            if usage and (chunk.generation_info or {}).get("done_reason") == "stop":  # one that was cut is not used
                 self._check_history(messages, kwargs.get("tools"), usage["input_tokens"])
-                self._check_room(usage, chunk.generation_info or {})
+                self._check_room(usage)
             yield chunk
 
     async def _acreate_chat_stream(
@@ -103,13 +103,12 @@ class WholeChatOllama(ChatOllama):
             raise HistoryDropped("ollama", read, least, self.window)
         self._before = (turns, tools, read)
 
-    def _check_room(self, usage: UsageMetadata, info: Mapping[str, Any]) -> None:
+    def _check_room(self, usage: UsageMetadata) -> None:
         """Raise `ContextOverflow` if the reply ran past the window: Ollama then drops the oldest half and writes on.
 
         A model that thinks may be asked twice for one reply, so its counts tell nothing.
         """
-        in_window = usage["input_tokens"] <= self.window < usage["total_tokens"]
-        if in_window and info.get("done_reason") == "stop" and not self.reasoning:
+        if usage["input_tokens"] <= self.window < usage["total_tokens"] and not self.reasoning:
             raise ContextOverflow(usage["total_tokens"], self.window)
 
     def _convert_messages_to_ollama_messages(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:  # type: ignore[override]

@@ -233,6 +233,13 @@ def test_a_fault_is_one_sentence_one_hint_and_its_exit_code(
     assert (result["steps"], result["stop_reason"]) == ([], reason)
 
 
+def test_replies_that_are_cut_short_end_a_run_in_react_too(cli: Cli) -> None:
+    with Ollama(*[recorded("length")] * 3) as server:
+        ended, result = ask(cli, server, "--react")
+    assert (ended, result["stop_reason"], result["steps"]) == (5, "format_errors", [])
+    assert "cut off at the token limit" in result["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("made", "reply"),
     [
