@@ -11,7 +11,21 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["agent.react"]):
-    from agent.react import clean, judge, labels, literal, parser, scan, shape, tagged, tolerant, toolset  # noqa: F401
+    from agent.react import (  # noqa: F401
+        clean,
+        coerce,
+        dialects,
+        judge,
+        labels,
+        literal,
+        parser,
+        scan,
+        shape,
+        tagged,
+        tolerant,
+        toolset,
+        unread,
+    )
 
 from benchmarks.react_corpus import tools_of
 
