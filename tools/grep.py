@@ -111,7 +111,7 @@ def _found(workspace: Workspace, text: str, path: str, hits: list[Hit], find: Fi
         return [*head, *(hit.text for hit in hits), *named, *filter(None, [pointer])]
     near = _nearest(workspace, text, path, deadline)
     if near:
-        return [f"No line has '{shown(text)}'. Lines with some of its words:", *near]
+        return [f"The lines nearest to '{shown(text)}', with some of its words:", *near]
     nothing = f"No file in '{shown(path)}' has '{shown(text)}', neither in its text nor in its name."
     if not workspace.names(path):  # that was all of it
         return [nothing]
