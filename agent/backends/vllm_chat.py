@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr, SecretStr
 
 from agent.backends import wire
@@ -41,6 +41,10 @@ class VLLMChat(ReasoningChatOpenAI):
     async def _count(self, payload: dict[str, Any]) -> int:
         body = {key: payload[key] for key in ("model", "messages", "tools") if payload.get(key)}
         return int((await wire.ask(self._http.post("/tokenize", json=body), "vllm"))["count"])
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        """Ask for a whole reply, as the judge does: `streaming` would have the client ask for a stream here too."""
+        return await super()._agenerate(*args, **{"stream": False, **kwargs})
 
     async def _astream(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any

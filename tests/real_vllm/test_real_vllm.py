@@ -72,6 +72,7 @@ def test_tasks_end_to_end(vllm: RealVLLM, tmp_path: Path, prompt: str, tools: se
     code, result = finish(command(vllm, tmp_path, prompt, "--yes"))
     used = [step["tool"] for step in result["steps"]]
     print(f"\n{prompt} {time.monotonic() - begun:.0f} s, {used}, {result['usage']}, {result['answer'][:100]!r}")
+    print(result["error"])
     assert (code, result["protocol"], result["backend"]) == (0, "react", "vllm")
     assert tools <= set(used)
     assert any(found in text for text in (result["answer"], *(step["result"] for step in result["steps"])))

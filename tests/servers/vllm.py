@@ -184,7 +184,9 @@ class VLLM(LoopbackServer):
         if self.thought:
             done = body["max_tokens"] > 64
             message = {**(message if done else {"role": "assistant", "content": None}), "reasoning": self.thought}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop", "stop_reason": None}
+        told = {"content": [{"token": "yes", "top_logprobs": [{"token": "yes", "logprob": -0.1}]}]}
+        odds = told if body.get("logprobs") else None
+        choice = {"index": 0, "message": message, "logprobs": odds, "finish_reason": "stop", "stop_reason": None}
         return reply_json({"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": USAGE})
 
 
