@@ -23,7 +23,6 @@ from agent.errors import (
     UsageError,
     map_model_error,
 )
-from agent.react.judge import Judge
 from agent.react.model import ReActChatModel
 from tests.servers.http import Asked, Reply, reply_json
 from tests.servers.vllm import (
@@ -319,16 +318,6 @@ async def test_a_call_in_fragments_is_a_tool_call_and_its_result_goes_back() -> 
         "tool_call_id": "chatcmpl-tool-0",
         "content": "The meeting is on Tuesday.",
     }
-
-
-async def test_the_judge_asks_for_one_token_and_its_odds() -> None:
-    with VLLM() as server:
-        async with opened(server) as backend:
-            judge = Judge(backend.chat_model(await backend.profile()), backend.odds())
-            odds = await judge.log_odds("Is it raining?", {"name": "look", "description": "Look at the sky."})
-        body = server.posted("/v1/chat/completions")[-1]
-    assert odds is not None and odds > 10
-    assert (body.get("stream"), body["logprobs"]) == (False, True)
 
 
 async def test_a_grammar_stands_at_the_top_of_the_request() -> None:

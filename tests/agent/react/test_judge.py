@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
+from agent.backends.vllm import create
+from agent.config import Settings
 from agent.react.calibration import Thresholds, learn, pairs, remember, thresholds
 from agent.react.judge import Judge
 from agent.react.model import JUDGED, ReActChatModel
 from agent.react.toolset import OVERWRITES, READ_ONLY
 from tests.fakes import Say, ScriptedModel
+from tests.servers.vllm import VLLM
 
-LOOK = {
+LOOK: dict[str, Any] = {
     "type": "function",
     "function": {"name": "look", "description": "Look at the sky.", "parameters": {"type": "object", "properties": {}}},
 }
@@ -96,6 +99,17 @@ async def test_the_judge_is_not_asked_whether_to_read_what_the_user_named(
     model = ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text}, judge=Judge(inner, {}, threshold=0))
     message = await model.bind(tools=[READ | {READ_ONLY: read_only}]).ainvoke([HumanMessage(request_)])
     assert message.tool_calls and len(inner.asked) == asked
+
+
+async def test_vllm_is_asked_for_one_token_and_its_odds() -> None:
+    with VLLM() as server:
+        backend = create(Settings(vllm_url=server.url), lambda _: None)
+        judge = Judge(backend.chat_model(await backend.profile()), backend.odds())
+        odds = await judge.log_odds("Is it raining?", LOOK["function"])
+        await backend.aclose()
+        body = server.posted("/v1/chat/completions")[-1]
+    assert odds is not None and odds > 10
+    assert (body.get("stream"), body["logprobs"]) == (False, True)
 
 
 async def test_a_server_that_tells_no_probabilities_declines_nothing() -> None:
