@@ -88,6 +88,9 @@ class ServerBusy(ModelServerError):
 class ToolCallUnreadable(ModelServerError):
     """The server failed at a tool call that its own model wrote; spoken to in ReAct the model can still call."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "Run it with --react, which does without the server's reading of calls.")
+
 
 class ContextOverflow(ModelServerError):
     """The prompt does not fit the window that the server was started with; sizes in tokens."""
@@ -148,7 +151,6 @@ _START = {
     "vllm": "Start it with `a2ia-cli vllm start` (or `vllm serve MODEL`), or say where it is with --vllm-url URL.",
 }
 _KEY = {"ollama": "Give it as OLLAMA_API_KEY.", "vllm": "Give it with --api-key KEY, or as A2IA_API_KEY."}
-_REACT = "Run it with --react, which does without the server's reading of calls."
 _MEMORY = "Run the same command again, which starts it anew; if it dies again, it may not fit into the memory."
 _ENGINE = "Its log says why (a2ia-cli vllm logs); start it again: a2ia-cli vllm start."
 _AGAIN = "Run the same command again; if it happens twice, look at the server's log."
@@ -199,7 +201,7 @@ def told_in_reply(line: object, server: str) -> A2IAError:
 def _by_words(text: str, server: str, status: int | None) -> A2IAError | None:
     """Return the error that the server's own words name; `status`: of a refusal, None where a reply had begun."""
     if (status is None or status >= 500) and _OWN_PARSER.search(text):
-        return ToolCallUnreadable(f"The {server} server could not read its own model's tool call: {text}.", _REACT)
+        return ToolCallUnreadable(f"The {server} server could not read its own model's tool call: {text}.")
     if _OVERFLOW_WORDS.search(text):
         return _overflow(text)
     if _MODEL_DIED.search(text):

@@ -112,7 +112,10 @@ class WholeChatOllama(ChatOllama):
             raise ContextOverflow(usage["total_tokens"], self.window)
 
     def _convert_messages_to_ollama_messages(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:  # type: ignore[override]
-        """Return the messages as Ollama takes them: a result with its tool's name, by which templates tell results."""
+        """Return the messages as Ollama takes them: a result with its tool's name, by which templates tell results.
+
+        Plain objects, where ChatOllama has the types of ollama's client: `replied` sends them as they are.
+        """
         names = {call["id"]: call["name"] for message in messages for call in getattr(message, "tool_calls", ())}
         sent = []
         for message, made in zip(messages, super()._convert_messages_to_ollama_messages(messages), strict=True):

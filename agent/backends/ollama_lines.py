@@ -85,8 +85,5 @@ def _call(call: Any) -> dict[str, Any]:
     with suppress(ValueError):
         arguments = json.loads(arguments) if isinstance(arguments, str) else arguments or {}
     if not (name and isinstance(name, str) and isinstance(arguments, dict)):
-        raise ToolCallUnreadable(
-            f"The ollama server sent a tool call that cannot be read: {json.dumps(call)[:200]}.",
-            "Run it with --react, which does without the server's reading of calls.",
-        )
+        raise ToolCallUnreadable(f"The ollama server sent a tool call that cannot be read: {json.dumps(call)[:200]}.")
     return {"function": {"name": name, "arguments": json.dumps(arguments)}}

@@ -160,10 +160,7 @@ async def whole(chunks: AsyncIterator[ChatGenerationChunk], server: str) -> Asyn
         )
     half = next((text for text in calls.values() if _just_ends(text)), None)
     if half and reason != "length":
-        raise ToolCallUnreadable(
-            f"The {server} server sent a call whose arguments just end: {half[-200:]}",
-            "Run it with --react, which does without the server's reading of calls.",
-        )
+        raise ToolCallUnreadable(f"The {server} server sent a call whose arguments just end: {half[-200:]}")
 
 
 def _just_ends(arguments: str) -> bool:

@@ -27,9 +27,8 @@ from agent.react.shape import shape_text
 from agent.react.step import Answer, Call, Malformed, Step
 from agent.react.tagged import MARK, calls_before_objects, tagged_calls
 from agent.react.toolset import Tool, Toolset
-from agent.react.unread import neither
+from agent.react.unread import OPENING_FENCE, neither
 
-_OPENING_FENCE = re.compile(r"\A\s*`{3,}[\w-]*[ \t]*\n")
 _CLOSING_FENCE = re.compile(r"\n?[ \t]{0,8}`{3,12}[ \t]{0,8}\Z")
 _OPENERS = re.compile(r"(?:`{3,12}[\w-]*|<[^<>\n]{1,80}>|\[[A-Z_]{1,20}\]|[\s`*\[{(])*\Z")
 """What stands before a call and belongs to its form."""
@@ -69,7 +68,7 @@ def _ended(text: str, tools: Toolset) -> Step | None:
 
 
 def _labelled(text: str, tools: Toolset) -> Step | None:
-    fenced = _OPENING_FENCE.match(text)
+    fenced = OPENING_FENCE.match(text)
     found = labels.parts(text)
     structured = any(
         part.kind in ("thought", "action")
@@ -100,7 +99,7 @@ def _is_plain(part: Part) -> bool:
 
 
 def _thought_before(text: str, end: int) -> str:
-    lines = _OPENING_FENCE.sub("", text[:end])
+    lines = OPENING_FENCE.sub("", text[:end])
     for part in labels.parts(lines):
         if part.kind == "thought":
             return f"{lines[: part.start]}{lines[part.inside :]}".strip()

@@ -9,7 +9,7 @@ from agent.react.step import Answer, Call, Malformed, Step
 from agent.react.tagged import MARK
 from agent.react.toolset import Toolset
 
-_OPENING_FENCE = re.compile(r"\A\s*`{3,}[\w-]*[ \t]*\n")
+OPENING_FENCE = re.compile(r"\A\s*`{3,}[\w-]*[ \t]*\n")
 _PLACEHOLDER = re.compile(r"\A\s*(?:\$[A-Z_]+|<[A-Z_ ]+>|\{[A-Z_ ]+\})\s*\Z")
 _INTENTION = re.compile(
     r"\b(?:I(?:'ll| will| should| need to| must| have to|'m going to| am going to| want to)"
@@ -84,7 +84,7 @@ def _meant_as_call(text: str, tools: Toolset) -> bool:
     begun = _CALL_BEGINS.match(text)
     if begun and tools.exact(begun[1]) and ")" not in text[begun.end() :]:
         return True
-    inside = _CLOSING_FENCE.sub("", _OPENING_FENCE.sub("", f"{text}\n")).strip()
+    inside = _CLOSING_FENCE.sub("", OPENING_FENCE.sub("", f"{text}\n")).strip()
     if inside[:1] not in ("{", "["):
         return not inside
     if inside in ("{}", "[]") or _is_broken_step(inside):
