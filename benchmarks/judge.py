@@ -2,9 +2,9 @@
 
     python -m benchmarks.judge [--n 60] [--offset 0]
 
-Pairs of a request and a tool: from BFCL, simple_python and multiple with the tool that is right, irrelevance with the
-tool on offer, and the same of the live categories; and the pairs of `a2ia-cli calibrate`. For each kind the AUC, and
-the share of unfit pairs that a threshold declines which loses 0, 2 or 5 % of the fit ones.
+Pairs of a request and a tool from BFCL: simple_python and multiple with the tool that is right, irrelevance with the
+tool on offer, and the same of the live categories; and the cases of `a2ia-cli calibrate`, answers among them. For each
+kind the AUC, and the share of unfit ones that a threshold declines which loses 0, 2 or 5 % of the fit ones.
 """
 
 import argparse
@@ -17,8 +17,9 @@ from typing import Any
 from agent.backends.base import TellsOdds
 from agent.backends.select import open_backend
 from agent.config import load_settings
-from agent.react.calibration import judged, learn, pairs
+from agent.react.calibration import cases, learn, with_odds
 from agent.react.judge import Judge
+from agent.react.yes_no import YesNo
 from benchmarks import report
 from benchmarks.bfcl_data import Case, load_cases, plain_name
 
@@ -72,8 +73,8 @@ async def _run(given: Sequence[dict[str, Any]], model: str | None, file: Path) -
         profile = await backend.profile()
         if not isinstance(backend, TellsOdds):
             sys.exit(f"the backend {backend.name} tells no probabilities")
-        judge = Judge(backend.chat_model(profile), backend.odds(), profile.system_role)
-        async for row in judged(judge, given):
+        judge = Judge(YesNo(backend.chat_model(profile), backend.odds(), profile.system_role))
+        async for row in with_odds(judge, given):
             rows.append(row)
             report.append_line(file, row)
             progress.step((row["odds"] > 0) == row["fit"], f"{row['odds']:+.2f}")
@@ -90,7 +91,7 @@ def main() -> int:
     parser.add_argument("--model", help="as in a2ia-cli")
     options = parser.parse_args()
     file = report.results_file("judge")
-    rows = asyncio.run(_run([*pairs(), *bfcl_pairs(options.n, options.offset)], options.model, file))
+    rows = asyncio.run(_run([*cases(), *bfcl_pairs(options.n, options.offset)], options.model, file))
     print(f"{report.heading()}\n{table(rows)}\nlearned: {learn(rows)}\nrows:    {file}")
     return 0
 

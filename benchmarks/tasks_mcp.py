@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.task_cases import Task, holds, never_says, says, says_all, server_kept
 
 _HOME = {"shopping.txt": "bulbs\nmilk\n", "README.md": "Things of the house.\n", "rooms.txt": "study\nkitchen\nattic\n"}
-_SHOP = {"orders.txt": "order 7: BT-115, 1 piece\n", "todo.md": "call the carpenter\n"}
+_SHOP = {"orders.txt": "order 3: BT-115, 1 piece\n", "todo.md": "call the carpenter\n"}
 _TRIP = {"trip.md": "# Trip\n\nto the sea by train\n", "packing.csv": "thing,packed\ncoat,no\n"}
 
 
@@ -25,7 +25,7 @@ TASKS = [
     ),
     Task(
         "stock-order",
-        "Look at order 7 in orders.txt. How many of its article do we have in stock?",
+        "Look at order 3 in orders.txt. How many of its article do we have in stock?",
         (says("7"),),
         _SHOP,
         servers=("inventory",),

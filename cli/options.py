@@ -73,7 +73,7 @@ def _add_model_options(group: argparse._ArgumentGroup) -> None:
         dest="judge",
         action="store_false",
         default=None,
-        help="never ask if a thread's first call is needed",
+        help="never ask if a first call is needed, an answer complete",
     )
     group.add_argument("--temperature", type=float, metavar="T", help="sampling temperature (default 0)")
     group.add_argument("--seed", type=int, metavar="N", help="sampling seed")
@@ -109,7 +109,7 @@ def models_parser() -> argparse.ArgumentParser:
 
 def calibrate_parser() -> argparse.ArgumentParser:
     """Return the parser of `a2ia-cli calibrate`."""
-    about = "Ask a model about 175 pairs of a request and a tool, and learn when its first tool call is needless."
+    about = "Ask a model about 250 cases, and learn when its first tool call is needless and its answer early."
     top = Parser(prog="a2ia-cli calibrate", description=about, epilog="example: a2ia-cli calibrate --model my.gguf")
     _add_server_options(top)
     return top

@@ -1,13 +1,13 @@
-"""How a failed edit is shown to a small model: as the look at the file that it should have taken first."""
+"""A small model changes files that it has not read: it looks at them first, and a guess is shown to it as a look."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Sequence, Set
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
 
+from agent.react.seen import EDIT, READ, WRITE
 from graphs.state import with_calls
 from tools.replace import told_text
-
-_EDIT, _READ = "edit_file", "read_file"
 
 
 def guesses_as_looks(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
@@ -19,7 +19,7 @@ def guesses_as_looks(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     told = {
         message.tool_call_id: text
         for message in messages
-        if isinstance(message, ToolMessage) and message.name == _EDIT and (text := told_text(message.text))
+        if isinstance(message, ToolMessage) and message.name == EDIT and (text := told_text(message.text))
     }
     return [_as_look(message, told) for message in messages] if told else list(messages)
 
@@ -27,13 +27,36 @@ def guesses_as_looks(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
 def _as_look(message: AnyMessage, told: dict[str, str]) -> AnyMessage:
     if isinstance(message, ToolMessage) and message.tool_call_id in told:
         text = told[message.tool_call_id]
-        return message.model_copy(update={"content": text, "name": _READ, "status": "success"})
+        return message.model_copy(update={"content": text, "name": READ, "status": "success"})
     if not isinstance(message, AIMessage) or not any(call["id"] in told for call in message.tool_calls):
         return message
-    calls = [
-        ToolCall(**{**call, "name": _READ, "args": {"path": call["args"].get("path", "")}})
-        if call["id"] in told
-        else call
-        for call in message.tool_calls
-    ]
-    return with_calls(message, calls)
+    return with_calls(message, [_look(call) if call["id"] in told else call for call in message.tool_calls])
+
+
+def looks_first(reply: AIMessage, thread: Sequence[AnyMessage], tools: Set[str]) -> AIMessage:
+    """Return `reply` with a `read_file` in place of a change to a file that is there and that the thread has not read.
+
+    What a small model replaces in such a file is a guess, or a word where a line was meant, and what it writes in its
+    place is the changed line alone. Text that is only added needs no look; a file is looked at once.
+    """
+    changes = [call for call in reply.tool_calls if call["name"] in (EDIT, WRITE)]
+    if READ not in tools or not changes:
+        return reply
+    calls = [call for message in thread if isinstance(message, AIMessage) for call in message.tool_calls]
+    tried = {call["args"].get("path") for call in calls if call["name"] in (READ, EDIT, WRITE)}
+    told = "\n".join(message.text for message in thread if isinstance(message, SystemMessage | ToolMessage))
+    blind = {call["id"] for call in changes if call["args"].get("path") not in tried and _replaces(call, told)}
+    looks = [_look(call) if call["id"] in blind else call for call in reply.tool_calls]
+    return with_calls(reply, looks) if blind else reply
+
+
+def _replaces(call: ToolCall, told: str) -> bool:
+    """Say whether a call replaces what stands in a file, going by the names of files that the thread was `told`."""
+    if call["name"] == EDIT:
+        return bool(call["args"].get("old"))
+    path = re.escape(str(call["args"].get("path", "")).removeprefix("./"))
+    return bool(path and re.search(rf"(?<![\w./-]){path}(?![\w/-]|\.\w)", told))
+
+
+def _look(call: ToolCall) -> ToolCall:
+    return ToolCall(**{**call, "name": READ, "args": {"path": call["args"].get("path", "")}})

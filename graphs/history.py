@@ -1,10 +1,13 @@
 """What a turn has done so far: calls that repeat, circles of calls, replies in a row that could not be used."""
 
+import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
+from typing import Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
+from agent.react.examples import named_tools
 from graphs.state import CallStatus, CallTask, open_calls
 
 _LONGEST_CIRCLE = 4
@@ -14,6 +17,11 @@ _FAILED_CALLS = 5
 _CONCLUDE = "Give the Final Answer with what is known."
 _CIRCLE = f"This same call was made twice, and its result is above. {_CONCLUDE}"
 _HOPELESS = f"The last {_FAILED_CALLS} calls of this tool failed. {_CONCLUDE}"
+
+_ADVICE = re.compile(r"\b(?:[Cc]all|use|see) (read_file|list_directory|edit_file|git_status|git_log)\b")
+"""How A2IA's own errors name a tool that helps; `execute_command` is left to the model."""
+
+_NEGATIVE = re.compile(r"\b(?:no|not|cannot|invalid|unknown|error|failed)\b|n't\b", re.I)
 
 
 @dataclass(slots=True)
@@ -78,10 +86,25 @@ def call_tasks(messages: Sequence[AnyMessage], steady: Set[str]) -> list[CallTas
     return tasks
 
 
-def told_to_conclude(messages: Sequence[AnyMessage]) -> bool:
-    """Say whether the latest message refused a call that was repeated too often; the next reply must be an answer."""
-    latest = messages[-1] if messages else None
-    return isinstance(latest, ToolMessage) and is_marked(latest, "repeat")
+def held_to(messages: Sequence[AnyMessage], tools: Set[str]) -> Literal["none", "any"] | None:
+    """Return what the next reply has to be: an answer (`none`), a call of one of `tools` (`any`), or None: either.
+
+    An answer after a call that was refused because it was repeated too often. A call after one that failed with a way
+    out which this turn has not tried: a small model gives up there, and says that there is no such thing.
+    """
+    latest = messages[-1] if messages and tools else None
+    if not isinstance(latest, ToolMessage):
+        return None
+    if is_marked(latest, "repeat"):
+        return "none"
+    tried = {name for step in _steps(messages)[:-1] for name, _ in step.calls}
+    return "any" if _ways_out(latest, tools) - tried else None
+
+
+def _ways_out(result: ToolMessage, tools: Set[str]) -> set[str]:
+    """Return the tools that the result of a failed call says to use; A2IA's own say so only in errors."""
+    own = set(_ADVICE.findall(result.text)) & tools if result.status == "error" else set[str]()
+    return own | (named_tools(result.text, result.name or "", tools) if _NEGATIVE.search(result.text) else set())
 
 
 def _same_results(call: ToolCall, before: Sequence[_Step], steady: Set[str]) -> list[ToolMessage]:

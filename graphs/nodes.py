@@ -22,8 +22,8 @@ from agent.errors import ContextOverflow, ToolCallUnreadable, map_model_error
 from agent.react.model import REACT_ERROR, ReActChatModel, is_cut
 from agent.react.recover import RECOVERED
 from agent.transcript import Transcript
-from graphs.guesses import guesses_as_looks
-from graphs.history import failures_in_a_row, told_to_conclude
+from graphs.guesses import guesses_as_looks, looks_first
+from graphs.history import failures_in_a_row, held_to
 from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls, with_calls
 
 MAX_FAILURES = 3
@@ -64,6 +64,7 @@ def model_node(
     `other` is asked once where the server cannot read a call that its own model wrote.
     """
     bound = model.bind_tools(list(tools)) if tools else model
+    names = {tool.name for tool in tools}
     logs_itself = isinstance(model, ReActChatModel)
 
     async def send(asked: Runnable[LanguageModelInput, AIMessage], messages: Sequence[BaseMessage]) -> AIMessage:
@@ -73,7 +74,9 @@ def model_node(
 
     async def ask(thread: list[AnyMessage]) -> AIMessage:
         messages = guesses_as_looks(thread) if logs_itself else thread
-        choice = {"tool_choice": "none"} if tools and told_to_conclude(messages) else {}
+        held = held_to(messages, names)
+        # Only ReAct under a constraint can be held to a call; a native server may take "any" for an error.
+        choice = {"tool_choice": held} if held == "none" or (held and logs_itself) else {}
         asked = bound.bind(**choice) if choice else bound
         try:
             try:
@@ -90,7 +93,7 @@ def model_node(
             raise map_model_error(error, name) from error
         if not isinstance(reply, AIMessage):
             raise TypeError(f"chat model returned {type(reply).__name__}")
-        return reply
+        return looks_first(reply, thread, names if logs_itself else set())
 
     async def node(state: ThreadState) -> Update:
         calls, failures = state.get("model_calls", 0), failures_in_a_row(state["messages"])

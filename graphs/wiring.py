@@ -20,6 +20,7 @@ from agent.react.judge import Judge
 from agent.react.model import ReActChatModel
 from agent.react.prompt import render
 from agent.react.recover import RecoveringChatModel
+from agent.react.yes_no import YesNo
 from graphs.builder import Graph, Models, build_graph
 from graphs.settle import Opening
 from graphs.state import Protocol
@@ -92,7 +93,7 @@ def _judge(
         return None
     in_workspace = any(metadata.get("builtin") for metadata in by_name.values())
     threshold = min(known.workspace, known.other) if in_workspace else known.other
-    return Judge(chat, asked.odds(), profile.system_role, threshold)
+    return Judge(YesNo(chat, asked.odds(), profile.system_role), threshold, known.answer)
 
 
 async def prepare(backend: Backend, profile: ModelProfile, tools: Sequence[BaseTool]) -> None:

@@ -1,14 +1,15 @@
-"""Where the judge's answer counts as a no, learned for each model from pairs of requests and tools.
+"""Where the judge's answer counts as a no, learned for each model from cases of which it is known.
 
-`calibration.jsonl` holds the pairs, one JSON object a line: `kind` (`workspace`: A2IA's own tools in work of many
-steps; `other`: programs of any kind), `fit`, `request`, `tool` (what it does). A model without thresholds is never
-told no.
+`calibration.jsonl` holds the cases, one JSON object a line: `kind` (`workspace`: A2IA's own tools in work of many
+steps; `other`: programs of any kind; `answer`: the end of a thread), `fit` (whether the tool is needed, the answer
+complete), `request`, and `tool` (what it does) or `steps` (calls with results) and `answer`. A model without
+thresholds is never told no.
 """
 
 import json
 import math
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,56 +20,69 @@ from agent.react.judge import Judge
 from agent.store import write_json
 
 LOST = 0.05
-"""The most of the needed tools that a threshold may decline, of the pairs that it is learned from."""
+"""The most of the needed tools or complete answers that a threshold may decline, of the cases it is learned from."""
 
-MARGIN = 0.25
-"""How far a threshold stays below what the pairs allow, in log-odds: other requests scatter further than these."""
+MARGINS = {"workspace": 0.25, "other": 0.25, "answer": 0.0}
+"""How far a threshold stays below what the cases allow, in log-odds: other requests scatter further than these. A
+needed tool that is declined is lost; after a complete answer that is declined a call is made, and it is given again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Log-odds below which a tool counts as not needed, for A2IA's own tools and for all others."""
+    """Log-odds below which a tool counts as not needed, an answer as not complete."""
 
     workspace: float
+    """For A2IA's own tools."""
     other: float
+    """For all other tools."""
+    answer: float = -math.inf
 
 
-def pairs() -> list[dict[str, Any]]:
-    """Return the pairs, in order."""
+KINDS = tuple(field.name for field in fields(Thresholds))
+
+
+def cases() -> list[dict[str, Any]]:
+    """Return the cases, in order."""
     lines = files("agent.react").joinpath("calibration.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
-async def judged(judge: Judge, given: Iterable[Mapping[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-    """Give each pair with its `odds`. Raises `ModelServerError`, and `UsageError` if the server tells none."""
-    for pair in given:
-        tool = pair["tool"] if isinstance(pair["tool"], Mapping) else {"name": "tool", "description": pair["tool"]}
+async def with_odds(judge: Judge, given: Iterable[Mapping[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    """Give each case with its `odds`. Raises `ModelServerError`, and `UsageError` if the server tells none."""
+    for case in given:
         try:
-            odds = await judge.log_odds(pair["request"], tool)
+            odds = await _odds(judge, case)
         except Exception as error:
             raise map_model_error(error, "the model server") from error
         if odds is None:
             raise UsageError("The server tells no probabilities, which a calibration needs.", "Use another server.")
-        yield {**pair, "odds": odds}
+        yield {**case, "odds": odds}
+
+
+async def _odds(judge: Judge, case: Mapping[str, Any]) -> float | None:
+    if "answer" in case:
+        return await judge.completeness(case["request"], case["steps"], case["answer"])
+    tool = case["tool"] if isinstance(case["tool"], Mapping) else {"name": "tool", "description": case["tool"]}
+    return await judge.need(case["request"], tool)
 
 
 def is_below(row: Mapping[str, Any], learned: Thresholds) -> bool:
-    """Say whether a judged pair's tool would be declined."""
-    return float(row["odds"]) < (learned.workspace if row["kind"] == "workspace" else learned.other)
+    """Say whether the tool or the answer of a case with its `odds` would be declined."""
+    return float(row["odds"]) < float(getattr(learned, row["kind"]))
 
 
 def learn(rows: Iterable[Mapping[str, Any]]) -> Thresholds:
-    """Return the thresholds for pairs with their `odds`."""
+    """Return the thresholds for cases with their `odds`."""
     rows = list(rows)
-    return Thresholds(*(_threshold([row["odds"] for row in rows if _is(row, kind)]) for kind in ("workspace", "other")))
+    return Thresholds(*(_threshold([row["odds"] for row in rows if _is(row, kind)], MARGINS[kind]) for kind in KINDS))
 
 
 def _is(row: Mapping[str, Any], kind: str) -> bool:
     return bool(row["fit"]) and row["kind"] == kind
 
 
-def _threshold(fit: list[float]) -> float:
-    return round(sorted(fit)[int(LOST * len(fit))] - MARGIN, 2) if fit else -math.inf
+def _threshold(fit: list[float], margin: float) -> float:
+    return round(sorted(fit)[int(LOST * len(fit))] - margin, 2) if fit else -math.inf
 
 
 def thresholds(model: str) -> Thresholds | None:
@@ -76,7 +90,9 @@ def thresholds(model: str) -> Thresholds | None:
     for source in (_own_file(), files("agent.react").joinpath("thresholds.json")):
         try:
             known = json.loads(source.read_text("utf-8"))[model]
-            return Thresholds(float(known["workspace"]), float(known["other"]))
+            return Thresholds(
+                *(float(known.get(kind, -math.inf) if kind == "answer" else known[kind]) for kind in KINDS)
+            )
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None

@@ -25,7 +25,7 @@ def observation(
     """Return the turn that brings the model a tool's result, with the request that it works on and what to do next.
 
     Both stand last, since a small model follows what it read last: without them an order inside the result is obeyed,
-    and a failed step is taken again and again. `named` says that the result names another tool (`names_another`), so
+    and a failed step is taken again and again. `named` says that the result names another tool (`named_tools`), so
     the step has failed and there is a way out; `ending` is what the form calls the end of a turn.
     """
     asked = one_line(request)
@@ -38,13 +38,14 @@ def observation(
     return f"Observation: {result}{warning}\n\n[The user asked: {asked}\n{failed if error or named else going}]"
 
 
-def names_another(result: str, tool: str, tools: Set[str]) -> bool:
-    """Say whether a result of `tool`, one that A2IA does not ship, names another of `tools`.
+def named_tools(result: str, tool: str, tools: Set[str]) -> set[str]:
+    """Return which other ones of `tools` a result of `tool` names, unless A2IA ships `tool`.
 
     Many servers report a mistake as a plain result: "There is no gauge Mill; list_gauges tells the codes."
     """
     others = set() if tool in BUILT_IN else tools - BUILT_IN - {tool}
-    return any(re.search(rf"\b{re.escape(name)}\b", result) for name in others if "_" in name or len(name) > 8)
+    long = (name for name in others if "_" in name or len(name) > 8)
+    return {name for name in long if re.search(rf"\b{re.escape(name)}\b", result)}
 
 
 def one_line(text: str) -> str:

@@ -11,6 +11,7 @@ from agent.react.grammar import step_grammar
 from agent.react.json_reader import JsonStepStream, is_json_step
 from agent.react.json_step import step_schema
 from agent.react.parser import Answer, Call, Delta, Step, StepStream, Tools
+from agent.react.seen import Seen
 
 
 class Reader(Protocol):
@@ -43,8 +44,9 @@ class Form:
     """Says whether a kept text is in this form; a thread may have changed its server."""
     reader: Callable[[Tools], Reader]
     """Gives a reader of one reply to a request with these tools (OpenAI form)."""
-    constraint: Callable[[Sequence[Mapping[str, Any]], bool], str]
-    """Gives the constraint for a step over these tools (OpenAI function specs); False: no answer, only a call."""
+    constraint: Callable[[Sequence[Mapping[str, Any]], bool, Seen], str]
+    """Gives the constraint for a step over these tools (OpenAI function specs) in a thread that has seen these files;
+    False: no answer, only a call."""
 
 
 _TEXT_INSTRUCTIONS = """\
@@ -103,7 +105,7 @@ JSON = Form(
     write=_json,
     owns=is_json_step,
     reader=JsonStepStream,
-    constraint=step_schema,
+    constraint=lambda tools, answer, seen: step_schema(tools, answer),
 )
 
 

@@ -12,11 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agent.react.seen import EDIT, Seen, quotable
+
 THOUGHT_CHARS = 240
 """Longest thought: some 60 tokens, 3 s at the 20 tokens/s of a 1.5B model on two cores."""
 
 _JSON_FORM = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
 """JSON as models write it. Held to `{"a":1}` without spaces, the 1.5B model fills arguments with nonsense."""
+
+_STRING = r'/"(\\(["\\\/bfnrt]|u[a-fA-F0-9]{4})|[^"\\\x00-\x1F\x7F])*"/'
+"""A JSON string, as llguidance's docs/syntax.md writes it."""
 
 _KEPT = {"enum", "const", "minItems", "maxItems", "minimum", "maximum"}
 _TYPES = {"string", "number", "integer", "boolean", "null", "array", "object"}
@@ -41,10 +46,10 @@ def describe(tools: Sequence[Mapping[str, Any]]) -> list[CallableTool]:
     return [CallableTool(tool["name"], plain_schema(tool.get("parameters") or {})) for tool in tools]
 
 
-def step_grammar(tools: Sequence[Mapping[str, Any]], answer: bool = True) -> str:
+def step_grammar(tools: Sequence[Mapping[str, Any]], answer: bool = True, seen: Seen | None = None) -> str:
     """Return the Lark grammar of one step: a call of one of `tools`, or a final answer.
 
-    Without tools it is an answer, without `answer` a call.
+    Without tools it is an answer, without `answer` a call. An edit of a file in `seen` can only quote what it holds.
     """
     callables = describe(tools)
     calls = [f"call_{number}" for number in range(len(callables))]
@@ -56,8 +61,33 @@ def step_grammar(tools: Sequence[Mapping[str, Any]], answer: bool = True) -> str
     ]
     for rule, tool in zip(calls, callables, strict=True):
         opening = json.dumps(f"Action: {tool.name}\nAction Input: ")
-        rules.append(f"{rule}: {opening} %json {json.dumps({'x-guidance': _JSON_FORM, **tool.arguments})}")
+        texts = {path: text for path, text in (seen or {}).items() if text}
+        if tool.name == EDIT and list(tool.arguments.get("properties", {})) == ["path", "old", "new"] and texts:
+            rules += [f"{rule}: {opening} edit", *_edit_rules(texts)]
+        else:
+            rules.append(f"{rule}: {opening} %json {json.dumps({'x-guidance': _JSON_FORM, **tool.arguments})}")
     return "\n".join(rules) + "\n"
+
+
+def _edit_rules(texts: Mapping[str, str]) -> list[str]:
+    """Return the rules for the arguments of an edit: of one of `texts`, by path, whose pieces it quotes, or of another.
+
+    The paths stand apart from what follows, since llguidance reads the longest token that fits.
+    """
+    quotes = [f'PATH_{number} ", \\"old\\": \\"" OLD_{number} "\\""' for number in range(len(texts))]
+    targets = [*quotes, 'ANOTHER ", \\"old\\": " STRING']
+    rules = ['edit: "{\\"path\\": " target ", \\"new\\": " STRING "}"', f"target: {' | '.join(targets)}"]
+    for number, (path, text) in enumerate(texts.items()):
+        chunks = [json.dumps(piece, ensure_ascii=False)[1:-1] for piece in quotable(text)]
+        rules.append(f"PATH_{number}: {_literal(path)}")
+        rules.append(f"OLD_{number}: %regex {json.dumps({'substring_chunks': chunks}, ensure_ascii=False)}")
+    known = " | ".join(_literal(path) for path in texts)
+    return [*rules, f"STRING: {_STRING}", f"ANOTHER: STRING & ~({known})"]
+
+
+def _literal(text: str) -> str:
+    """Return a Lark literal of `text` as a JSON string."""
+    return json.dumps(json.dumps(text, ensure_ascii=False), ensure_ascii=False)
 
 
 def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

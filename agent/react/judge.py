@@ -1,8 +1,7 @@
-"""Asks the model, away from the thread, whether a tool that it chose is needed at all.
+"""Asks the model, away from the thread, whether a tool that it chose is needed, and whether its answer is complete.
 
-A small model that is offered tools calls one, whatever it is asked. Asked in a short conversation of its own, with
-worked pairs of which half are near misses, the same model knows better: the log-odds of `yes` against `no` at the
-first token of its reply part fit from unfit choices (benchmarks/judge.py, docs/reliability.md).
+A small model that is offered tools calls one, whatever it is asked, and answers before it has looked at all that it
+has to. Asked in a short conversation of its own, the same model knows better (docs/reliability.md).
 """
 
 import math
@@ -12,36 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from agent.react.examples import one_line
-
-_REQUEST_CHARS = 600
-_DESCRIPTION_CHARS = 300
-_LEAST = 1e-6
-"""Probability of a word that is not among the likeliest tokens."""
-
-_SYSTEM = "You check whether a program has to be run for what a user asks. Reply with one word, yes or no."
-
-_WORKED = (
-    ("Will it rain in Lisbon tomorrow?", "Get the weather forecast of a city.", "yes"),
-    ("Will it rain in Lisbon tomorrow?", "Get the current time in a city.", "no"),
-    ("Tell Anna's manager that the report is done.", "Find the manager of a person.", "yes"),
-    ("What is the capital of Peru?", "List the files in a folder.", "no"),
-    ("Cancel my flight to Rome.", "Search for the cheapest flight between two cities.", "no"),
-    ("Correct the spelling of Bern in the notes of our trip.", "Find text in the files of a folder.", "yes"),
-    ("How long is 20 miles in kilometres?", "Convert a length from one unit to another.", "yes"),
-    ("What does it mean that a number is prime?", "Check whether a number is prime.", "no"),
-)
-"""Requests, what a program does, and the reply: two near misses, two steps of longer work, two that need no program."""
+from agent.react import completion, need
+from agent.react.yes_no import YesNo
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the judge said of a call."""
+    """What the judge said of a call, or of an answer."""
 
     tool: str
+    """The tool of the call; empty for an answer."""
     odds: float
     """Natural log of P(yes) / P(no)."""
     threshold: float
@@ -49,24 +30,26 @@ class Verdict:
 
     @property
     def declined(self) -> bool:
-        """Whether the tool counts as not needed."""
+        """Whether the tool counts as not needed, the answer as not complete."""
         return self.odds < self.threshold
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Tells how far a tool is needed for a request, as the model sees it."""
+    """Tells how far a tool is needed for a request, and an answer complete, as the model sees it."""
 
-    model: BaseChatModel
-    """The bare chat model."""
-    arguments: Mapping[str, Any]
-    """Its arguments for a reply of one token that tells the likeliest tokens with their log-probabilities."""
-    system_role: bool = True
-    """Whether its chat template takes a system message."""
-    threshold: float = -math.inf
+    asked: YesNo
+    needed: float = -math.inf
     """The log-odds below which a tool is declined."""
+    complete: float = -math.inf
+    """The log-odds below which an answer is not taken for complete."""
 
-    async def verdict(
+    @property
+    def judges_answers(self) -> bool:
+        """Whether a threshold for answers is known."""
+        return self.complete > -math.inf
+
+    async def of_call(
         self, messages: Sequence[BaseMessage], tool: Mapping[str, Any], *, always: bool = False
     ) -> Verdict | None:
         """Judge a call of `tool` (an OpenAI function spec) as the next step of the thread `messages`.
@@ -80,18 +63,26 @@ class Judge:
         if request is None or tool["name"] in request:
             return None
         began = time.monotonic()
-        odds = await self.log_odds(request, tool)
-        if odds is None:
-            return None
-        return Verdict(tool["name"], odds, self.threshold, time.monotonic() - began)
+        odds = await self.need(request, tool)
+        return None if odds is None else Verdict(tool["name"], odds, self.needed, time.monotonic() - began)
 
-    async def log_odds(self, request: str, tool: Mapping[str, Any]) -> float | None:
-        """Return the natural log of P(yes) / P(no) that `tool` is needed for `request`; None where it is not told."""
-        prompt = _prompt(request, tool, system_role=self.system_role)
-        result = await self.model._agenerate(prompt, **self.arguments)
-        found = result.generations[0]
-        info = {**(found.generation_info or {}), **found.message.response_metadata}
-        return _log_odds(info.get("logprobs"))
+    async def of_answer(self, messages: Sequence[BaseMessage], answer: str) -> Verdict | None:
+        """Judge `answer` as the end of the thread `messages`. None in a conversation that goes on, and as above."""
+        request = only_request(messages)
+        if request is None:
+            return None
+        began = time.monotonic()
+        odds = await self.completeness(request, completion.steps(messages), answer)
+        return None if odds is None else Verdict("", odds, self.complete, time.monotonic() - began)
+
+    async def need(self, request: str, tool: Mapping[str, Any]) -> float | None:
+        """Return the log-odds that `tool` is needed for `request`; None where the server does not tell."""
+        return await self.asked.log_odds(need.SYSTEM, need.WORKED, need.question(request, tool))
+
+    async def completeness(self, request: str, steps: Sequence[str], answer: str) -> float | None:
+        """Return the log-odds that `answer` after `steps` does all that `request` asks for; None as above."""
+        question = completion.question(request, steps, answer)
+        return await self.asked.log_odds(completion.SYSTEM, completion.WORKED, question)
 
 
 def names_what_is_read(messages: Sequence[BaseMessage], arguments: str) -> bool:
@@ -106,36 +97,3 @@ def only_request(messages: Sequence[BaseMessage]) -> str | None:
     """Return what the user asked for if it was one thing, else None."""
     asked = [message.text for message in messages if isinstance(message, HumanMessage)]
     return asked[0] if len(asked) == 1 else None
-
-
-def _prompt(request: str, tool: Mapping[str, Any], *, system_role: bool) -> list[BaseMessage]:
-    does = one_line(str(tool.get("description") or tool["name"]))[:_DESCRIPTION_CHARS]
-    pairs = [(_question(asked, program), reply) for asked, program, reply in _WORKED]
-    turns: list[BaseMessage] = []
-    for question, reply in pairs:
-        turns += [HumanMessage(question), AIMessage(reply)]
-    turns.append(HumanMessage(_question(one_line(request)[:_REQUEST_CHARS], does)))
-    if system_role:
-        return [SystemMessage(_SYSTEM), *turns]
-    return [HumanMessage(f"{_SYSTEM}\n\n{turns[0].text}"), *turns[1:]]
-
-
-def _question(request: str, program: str) -> str:
-    return (
-        f"The user asks: {request}\nThe program: {program}\n"
-        "Is running this program a needed step towards exactly what the user asks for?"
-    )
-
-
-def _log_odds(logprobs: Any) -> float | None:
-    """Read the first token's likeliest tokens in OpenAI's form, or in Ollama's, a list without the outer object."""
-    tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else logprobs
-    if not isinstance(tokens, Sequence) or not tokens:
-        return None
-    likeliest = tokens[0].get("top_logprobs") or []
-    total = {"yes": _LEAST, "no": _LEAST}
-    for entry in likeliest:
-        word = str(entry["token"]).strip().lower()
-        if word in total:
-            total[word] += math.exp(entry["logprob"])
-    return math.log(total["yes"] / total["no"])

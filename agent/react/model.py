@@ -4,7 +4,6 @@ import json
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -20,17 +19,16 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from agent.backends.base import ConstraintKind, CountsTokens
 from agent.errors import UsageError
 from agent.react.form import Form, Reader, form_for
-from agent.react.judge import Judge, Verdict, names_what_is_read
+from agent.react.judge import Judge
+from agent.react.judged import judged
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
+from agent.react.seen import seen_files
 from agent.react.streamed import StreamedChatModel
 from agent.react.toolset import OVERWRITES, READ_ONLY
 from agent.transcript import Transcript
 
 _log = logging.getLogger(__name__)
-
-JUDGED = "judged"
-"""Key of `response_metadata` that holds the judge's verdict on a call."""
 
 REACT_ERROR = "react_error"
 """Key of `additional_kwargs` that holds what was wrong with a malformed step, as the model should read it."""
@@ -57,8 +55,7 @@ class ReActChatModel(StreamedChatModel):
     system_role: bool = True
     """Whether the inner model's chat template takes a system message."""
     judge: Judge | None = None
-    """Asked whether a call is needed, the thread's first or one that overwrites; only where a constraint
-    can hold the reply to an answer."""
+    """Asked whether a call is needed and an answer complete; only where a constraint can hold the reply to another."""
 
     @property
     def _llm_type(self) -> str:
@@ -82,8 +79,9 @@ class ReActChatModel(StreamedChatModel):
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Return this model with `tools` in its prompt and, where the server can, in the constraint on its replies.
 
-        `tool_choice` ("none", "any", "required", a tool's name, or OpenAI's object) is obeyed under a constraint alone:
-        the prompt stays, what was not chosen cannot be written. So `with_structured_output` works there too.
+        `tool_choice` ("none", "any", "required", a tool's name, or OpenAI's objects for one tool and `allowed_tools`)
+        is obeyed under a constraint alone: the prompt stays, what was not chosen cannot be written. So
+        `with_structured_output` works there too.
         """
         chosen = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(tools=[tool_spec(tool) for tool in tools], **chosen, **kwargs)
@@ -104,7 +102,8 @@ class ReActChatModel(StreamedChatModel):
         tools = kwargs.pop("tools", [])
         functions, answer = _chosen(_functions(tools), kwargs.pop("tool_choice", None))
         if self.constrain:
-            kwargs |= self.constrain(_constraint(self.form, json.dumps(functions), answer))
+            seen = seen_files(messages)
+            kwargs |= self.constrain(_constraint(self.form, json.dumps(functions), answer, json.dumps(seen)))
         prompt = self.prompt(messages, tools)
         _log.debug("sent to the model:\n%s", Transcript(prompt))
         return prompt, {"stop": [*STOP, *(stop or [])], **kwargs}
@@ -121,35 +120,20 @@ class ReActChatModel(StreamedChatModel):
     async def _achunks(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> AsyncIterator[ChatGenerationChunk]:
-        """Give the chunks of a reply; where the judge declines its call, those of a second one, held to an answer."""
+        """Give the chunks of a reply, judged where there is a judge and the reply is free to be a call or an answer."""
         identity = f"run-{uuid.uuid4()}"
-        verdict: Verdict | None = None
-        async for out in self._reply(messages, stop, dict(kwargs), identity):
-            verdict = await self._verdict(messages, out, kwargs) or verdict
-            if verdict and verdict.declined:
-                break
-            yield out
-        if verdict and verdict.declined:
-            async for out in self._reply(messages, stop, kwargs | {"tool_choice": "none"}, identity):
-                yield out
-        if verdict:
-            said = AIMessageChunk(content="", id=identity, response_metadata={JUDGED: asdict(verdict)})
-            yield ChatGenerationChunk(message=said)
 
-    async def _verdict(
-        self, messages: list[BaseMessage], out: ChatGenerationChunk, kwargs: dict[str, Any]
-    ) -> Verdict | None:
-        calls = out.message.tool_call_chunks if isinstance(out.message, AIMessageChunk) else []
-        if not (calls and self.judge and self.constrain) or kwargs.get("tool_choice") not in _FREE:
-            return None
-        called = next((tool for tool in kwargs["tools"] if tool["function"]["name"] == calls[0]["name"]), None)
-        if called is None:
-            return None
-        if called.get(READ_ONLY) and names_what_is_read(messages, calls[0]["args"] or ""):
-            return None
-        verdict = await self.judge.verdict(messages, called["function"], always=bool(called.get(OVERWRITES)))
-        _log.debug("the judge of the call: %s", verdict)
-        return verdict
+        def reply(thread: list[BaseMessage], choice: Any = None) -> AsyncIterator[ChatGenerationChunk]:
+            held = {} if choice is None else {"tool_choice": choice}
+            return self._reply(thread, stop, kwargs | held, identity)
+
+        is_free = self.constrain and kwargs.get("tool_choice") in _FREE
+        if self.judge and is_free and kwargs.get("tools"):
+            replies = judged(self.judge, messages, kwargs["tools"], reply)
+        else:
+            replies = reply(messages)
+        async for out in replies:
+            yield out
 
     async def _reply(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], identity: str
@@ -183,13 +167,17 @@ def _chosen(functions: list[dict[str, Any]], choice: Any) -> tuple[list[dict[str
         return functions, True
     if choice == "none":
         return [], True
+    if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
+        allowed = choice["allowed_tools"]
+        names = {tool["function"]["name"] for tool in allowed["tools"]}
+        return [one for one in functions if one["name"] in names], allowed["mode"] != "required"
     name = choice["function"]["name"] if isinstance(choice, Mapping) else choice
     return [one for one in functions if one["name"] == name] or functions, False
 
 
 @lru_cache(maxsize=16)
-def _constraint(form: Form, functions: str, answer: bool) -> str:
-    return form.constraint(json.loads(functions), answer)
+def _constraint(form: Form, functions: str, answer: bool, seen: str) -> str:
+    return form.constraint(json.loads(functions), answer, json.loads(seen))
 
 
 class _ReplyReader:

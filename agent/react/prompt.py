@@ -10,7 +10,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.react.examples import Turn, names_another, observation, one_line, worked_examples
+from agent.react.examples import Turn, named_tools, observation, one_line, worked_examples
 from agent.react.form import TEXT, Form
 from agent.react.parser import Answer, Call
 
@@ -105,7 +105,7 @@ def render(
         elif isinstance(message, AIMessage):
             turns.append(("assistant", step_text(message, form)))
         elif isinstance(message, ToolMessage):
-            failed, named = message.status == "error", names_another(message.text, message.name or "", names)
+            failed, named = message.status == "error", bool(named_tools(message.text, message.name or "", names))
             turns.append(("user", observation(message.text, request, error=failed, named=named, ending=form.ending)))
         else:
             request = message.text

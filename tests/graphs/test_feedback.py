@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
+from langchain_core.tools import ToolException
 
 from graphs.history import call_tasks
 from graphs.state import CallStatus, Protocol, call_result
@@ -122,3 +123,51 @@ async def test_a_new_turn_reads_anew(protocol: Protocol) -> None:
     await collect(thread.session.run("go"))
     _, result = await collect(thread.session.run("again"))
     assert result.steps[0].result == "a seen 2 times"
+
+
+NO_LAMP = "There is no lamp desk; list_lamps tells the codes."
+
+
+def free(thread: Thread) -> list[bool]:
+    """Return for each reply of a ReAct thread whether it was free to be an answer."""
+    return ["| final" in options["constraint"] for options in thread.model.options]
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "held"),
+    [
+        (NO_LAMP, False, True),
+        (NO_LAMP, True, True),
+        ("There is no lamp desk.", True, False),
+        ("The lamp is on; list_lamps tells the others.", False, False),
+    ],
+)
+async def test_a_call_that_failed_with_a_way_out_is_followed_by_a_call(said: str, error: bool, held: bool) -> None:
+    async def dim(lamp: str) -> str:
+        if error:
+            raise ToolException(said)
+        return said
+
+    async def list_lamps() -> str:
+        return "L1 desk"
+
+    script = [says("dim", lamp="desk"), says("list_lamps"), says("dim", lamp="L1"), Say("There is none.")]
+    thread = Thread("react", script, [tool("dim", dim), tool("list_lamps", list_lamps)])
+    await collect(thread.session.run("Dim the desk lamp."))
+    assert free(thread) == [True, not held, True, True]
+
+
+async def test_an_edit_that_failed_is_tried_once_more() -> None:
+    async def edit_file(path: str, old: str, new: str) -> str:
+        raise ToolException("The text old is not in 'a'. Only its spaces differ. Call edit_file again with old: b=1")
+
+    wrong = says("edit_file", path="a", old="b = 1", new="b = 2")
+    thread = Thread("react", [wrong, wrong, Say("There is no b.")], [tool("edit_file", edit_file, builtin=True)])
+    await collect(thread.session.run("Set b to 2."))
+    assert free(thread) == [True, False, True]
+
+
+async def test_a_reply_after_a_call_that_was_refused_is_held_to_an_answer() -> None:
+    thread = Thread("react", [*[says("look", name="a")] * 3, Say("a")], [tool("look", Counting().look, read_only=True)])
+    await collect(thread.session.run("go"))
+    assert ["call_0" in options["constraint"] for options in thread.model.options] == [True, True, True, False]

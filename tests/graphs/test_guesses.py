@@ -1,6 +1,7 @@
 """In ReAct a failed guess at a file's text is shown to the model as the look at the file that comes before an edit."""
 
-from langchain_core.messages import AIMessage, HumanMessage
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from graphs.state import Protocol
 from tests.fakes import Say
@@ -42,3 +43,47 @@ async def test_the_prompt_only_grows_behind_it(protocol: Protocol) -> None:
     await collect(thread.session.run("set seats to 52"))
     await collect(thread.session.run("sure?"))
     assert_prompts_only_grow(thread)
+
+
+async def read_file(path: str) -> str:
+    """Read it."""
+    return TEXT
+
+
+async def test_a_file_is_read_before_it_is_edited(protocol: Protocol) -> None:
+    tools = [tool("edit_file", edit_file), tool("read_file", read_file)]
+    thread = Thread(protocol, [edit("48"), edit("seats: 48"), Say("Done.")], tools)
+    _, result = await collect(thread.session.run("set seats to 52"))
+    first = result.steps[0]
+    assert (first.tool, first.args) == (
+        ("edit_file", {"path": "venue.txt", "old": "48", "new": "seats: 52"})
+        if protocol == "native"
+        else ("read_file", {"path": "venue.txt"})
+    )
+    assert [step.tool for step in result.steps[1:]] == ["edit_file"] and result.answer == "Done."
+    assert_prompts_only_grow(thread)
+
+
+async def test_text_that_is_only_added_needs_no_look(protocol: Protocol) -> None:
+    tools = [tool("edit_file", edit_file), tool("read_file", read_file)]
+    thread = Thread(protocol, [edit(""), Say("Done.")], tools)
+    _, result = await collect(thread.session.run("add seats: 52"))
+    assert [step.tool for step in result.steps] == ["edit_file"]
+
+
+async def write_file(path: str, content: str) -> str:
+    """Write it."""
+    return "Written."
+
+
+@pytest.mark.parametrize(
+    ("named", "done"),
+    [("venue.txt, a.md", ["read_file", "write_file"]), ("my-venue.txt, venue.txt.old", ["write_file"])],
+)
+async def test_a_file_that_is_there_is_read_before_all_of_it_is_replaced(named: str, done: list[str]) -> None:
+    write = Say(calls=[("write_file", {"path": "venue.txt", "content": "seats: 52"})])
+    tools = [tool("write_file", write_file), tool("read_file", read_file)]
+    thread = Thread("react", [*[write] * len(done), Say("Done.")], tools)
+    await thread.graph.aupdate_state(thread.config, {"messages": [SystemMessage(f"Files in the workspace: {named}")]})
+    _, result = await collect(thread.session.run("set seats to 52"))
+    assert [step.tool for step in result.steps] == done

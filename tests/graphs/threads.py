@@ -9,6 +9,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
+from agent.backends.base import ConstraintKind
 from agent.react.model import ReActChatModel
 from agent.react.recover import RecoveringChatModel
 from graphs.builder import Graph, Models, build_graph
@@ -45,7 +46,9 @@ class Thread:
         written = "json" if as_json else protocol
         self.model = ScriptedModel(script=list(script), protocol="native" if bare else written)
         native = RecoveringChatModel(inner=self.model)
-        react = self.model if bare else ReActChatModel(inner=self.model, kind="json_schema" if as_json else "lark")
+        kind: ConstraintKind = "json_schema" if as_json else "lark"
+        held = ReActChatModel(inner=self.model, constrain=lambda text: {"constraint": text}, kind=kind)
+        react = self.model if bare else held
         self.graph: Graph = build_graph(
             Models(native, react, protocol, "scripted", window),
             tools,

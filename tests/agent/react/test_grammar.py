@@ -5,6 +5,7 @@ import pytest
 
 from agent.react.grammar import plain_schema, step_grammar
 from agent.react.prompt import tool_line
+from agent.react.seen import quotable
 
 PATH = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 
@@ -59,3 +60,34 @@ def test_optional_arguments_can_be_written_behind_the_required_ones_as_the_promp
     assert list(plain_schema(schema)["properties"]) == ["rate", "decay", "weight"]
     shown = tool_line({"name": "neuron", "parameters": schema})
     assert shown.index("rate") < shown.index("decay") < shown.index("weight")
+
+
+EDIT = {
+    "name": "edit_file",
+    "parameters": {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in ("path", "old", "new")},
+        "required": ["path", "old", "new"],
+    },
+}
+
+
+def test_an_edit_of_a_file_that_was_seen_can_quote_only_its_lines() -> None:
+    grammar = step_grammar([EDIT], True, {"trip.md": 'leave: "Monday"\n  at 9:00\n', "long.log": None})
+    assert 'PATH_0: "\\"trip.md\\""' in grammar and "long.log" not in grammar
+    chunks = ['leave: \\"Monday\\"', "\\n", "  ", "at 9:00", "\\n"]
+    assert f"OLD_0: %regex {json.dumps({'substring_chunks': chunks})}" in grammar
+    assert 'ANOTHER: STRING & ~("\\"trip.md\\"")' in grammar
+
+
+@pytest.mark.parametrize(
+    "tool", [{**EDIT, "name": "replace"}, {**EDIT, "parameters": PATH}], ids=["another tool", "other arguments"]
+)
+def test_only_the_edits_of_a2ia_are_held_to_quotations(tool: dict[str, Any]) -> None:
+    assert step_grammar([tool], True, {"a": "text"}) == step_grammar([tool])
+
+
+def test_the_pieces_of_a_quotation_are_lines_and_in_long_lines_words() -> None:
+    assert quotable("\tif x:  \n\nend") == ["\t", "if x:", "  \n", "\n", "end"]
+    assert quotable(long := "so it goes, " * 20)[:4] == ["so", " ", "it", " "]
+    assert "".join(quotable(long)) == long

@@ -9,10 +9,12 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from agent.backends.vllm import create
 from agent.config import Settings
-from agent.react.calibration import Thresholds, learn, pairs, remember, thresholds
+from agent.react.calibration import Thresholds, cases, learn, remember, thresholds
 from agent.react.judge import Judge
-from agent.react.model import JUDGED, ReActChatModel
+from agent.react.judged import JUDGED
+from agent.react.model import ReActChatModel
 from agent.react.toolset import OVERWRITES, READ_ONLY
+from agent.react.yes_no import YesNo
 from tests.fakes import Say, ScriptedModel
 from tests.servers.vllm import VLLM
 
@@ -29,11 +31,14 @@ BEGUN = [
 ]
 
 
+def model_of(inner: ScriptedModel, **thresholds: float) -> ReActChatModel:
+    judge = Judge(YesNo(inner, {"max_tokens": 1}), **thresholds)
+    return ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text}, judge=judge)
+
+
 async def reply(script: list[Say], messages: list[BaseMessage], threshold: float = 0) -> tuple[Any, ScriptedModel]:
     inner = ScriptedModel(script=script, protocol="react")
-    judge = Judge(inner, {"max_tokens": 1}, threshold=threshold)
-    model = ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text}, judge=judge)
-    return await model.bind_tools([LOOK]).ainvoke(messages), inner
+    return await model_of(inner, needed=threshold).bind_tools([LOOK]).ainvoke(messages), inner
 
 
 async def test_a_call_that_is_needed_is_made() -> None:
@@ -65,12 +70,12 @@ async def test_the_judge_is_not_asked_where_it_cannot_know_better(messages: list
 
 async def test_a_tool_that_overwrites_is_judged_in_the_middle_of_work_too() -> None:
     inner = ScriptedModel(script=[CALL, Say(odds=-2.0), Say(answer="It says no.")], protocol="react")
-    model = ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text}, judge=Judge(inner, {}, threshold=0))
+    model = model_of(inner, needed=0)
     message = await model.bind(tools=[LOOK | {OVERWRITES: True}]).ainvoke(BEGUN)
     assert message.tool_calls == [] and message.text == "It says no."
 
 
-READ = {
+READ: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "read_file",
@@ -96,16 +101,98 @@ async def test_the_judge_is_not_asked_whether_to_read_what_the_user_named(
 ) -> None:
     script = [Say(calls=[("read_file", {"path": path})]), Say(odds=5.0)]
     inner = ScriptedModel(script=script, protocol="react")
-    model = ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text}, judge=Judge(inner, {}, threshold=0))
+    model = model_of(inner, needed=0)
     message = await model.bind(tools=[READ | {READ_ONLY: read_only}]).ainvoke([HumanMessage(request_)])
     assert message.tool_calls and len(inner.asked) == asked
+
+
+EARLY = "It looks grey."
+HINTED = "[Not done yet: something that was asked for is still missing."
+SEND = LOOK | {"function": {**LOOK["function"], "name": "send"}}
+
+
+async def answer_of(
+    script: list[Say], messages: list[BaseMessage], tools: list[dict[str, Any]] | None = None
+) -> tuple[list[Any], ScriptedModel]:
+    """Return the chunks of a reply that is judged as an answer, and what the model was asked."""
+    inner = ScriptedModel(script=script, protocol="react")
+    model = model_of(inner, complete=0).bind(tools=tools or [LOOK | {READ_ONLY: True}, SEND])
+    return [chunk async for chunk in model.astream(messages)], inner
+
+
+def whole(chunks: list[Any]) -> Any:
+    return sum(chunks[1:], start=chunks[0])
+
+
+async def test_an_answer_that_is_complete_is_given() -> None:
+    chunks, inner = await answer_of([Say(EARLY), Say(odds=1.0)], BEGUN)
+    message = whole(chunks)
+    assert (message.text, message.tool_call_chunks) == (EARLY, [])
+    assert message.response_metadata[JUDGED]["odds"] == pytest.approx(1.0, abs=0.05)
+    question = inner.asked[1][-1].text
+    assert "Is it raining?" in question and "look(): no" in question and EARLY in question
+
+
+async def test_an_answer_that_comes_too_early_is_not_shown_and_a_call_stands_in_its_place() -> None:
+    chunks, inner = await answer_of([Say(EARLY), Say(odds=-1.0), Say(calls=[("send", {})])], BEGUN)
+    message = whole(chunks)
+    assert message.text == "" and [call["name"] for call in message.tool_calls] == ["send"]
+    assert HINTED in inner.asked[2][-1].text and inner.asked[2][-1].text.startswith(inner.asked[0][-1].text)
+    assert "| final" in inner.options[0]["grammar"] and "| final" not in inner.options[2]["grammar"]
+
+
+async def test_an_answer_is_called_early_only_once_in_a_turn() -> None:
+    chunks, _ = await answer_of([Say(EARLY), Say(odds=-1.0), Say(calls=[("look", {})])], BEGUN)
+    message = whole(chunks)
+    made = AIMessage("", tool_calls=message.tool_calls, response_metadata=message.response_metadata)
+    thread = [*BEGUN, made, ToolMessage("no", tool_call_id=message.tool_calls[0]["id"])]
+    chunks, inner = await answer_of([Say(EARLY)], thread)
+    assert whole(chunks).text == EARLY and len(inner.asked) == 1
+
+
+async def test_what_may_have_changed_something_is_not_run_twice_for_an_early_answer() -> None:
+    sent = AIMessage("", tool_calls=[{"name": "send", "args": {}, "id": "1"}])
+    done = ToolMessage("Sent.", tool_call_id="1", name="send")
+    chunks, inner = await answer_of([Say(EARLY), Say(odds=-1.0), Say(calls=[("look", {})])], [ASKED, sent, done])
+    assert whole(chunks).tool_calls[0]["name"] == "look"
+    assert "Action: send" in inner.options[0]["grammar"] and "Action: send" not in inner.options[2]["grammar"]
+    chunks, inner = await answer_of([Say(EARLY)], [ASKED, sent, done], [SEND])
+    assert whole(chunks).text == EARLY and len(inner.asked) == 1
+
+
+async def test_an_answer_after_a_change_of_a_file_is_not_judged() -> None:
+    tools = [READ | {"function": {**READ["function"], "name": name}} for name in ("write_file", "look")]
+    wrote = AIMessage("", tool_calls=[{"name": "write_file", "args": {"path": "a"}, "id": "1"}])
+    done = ToolMessage("Created a.", tool_call_id="1", name="write_file")
+    chunks, inner = await answer_of([Say(EARLY)], [ASKED, wrote, done], tools)
+    assert whole(chunks).text == EARLY and len(inner.asked) == 1
+
+
+async def test_a_needless_overwrite_in_place_of_an_early_answer_gives_the_answer_after_all() -> None:
+    script = [Say(EARLY), Say(odds=-1.0), Say(calls=[("send", {})]), Say(odds=-3.0)]
+    inner = ScriptedModel(script=script, protocol="react")
+    tools = [LOOK | {READ_ONLY: True}, SEND | {OVERWRITES: True}]
+    message = await model_of(inner, complete=0, needed=0).bind(tools=tools).ainvoke(BEGUN)
+    assert (message.text, message.tool_calls) == (EARLY, [])
+
+
+async def test_a_long_answer_streams_and_is_not_judged() -> None:
+    long = "word " * 100
+    chunks, inner = await answer_of([Say(long)], BEGUN)
+    assert whole(chunks).text == long.strip() and len(inner.asked) == 1
+    assert sum(bool(chunk.text) for chunk in chunks) > 10
+
+
+async def test_an_answer_without_a_call_before_it_is_not_judged() -> None:
+    chunks, inner = await answer_of([Say(EARLY)], [ASKED])
+    assert whole(chunks).text == EARLY and len(inner.asked) == 1
 
 
 async def test_vllm_is_asked_for_one_token_and_its_odds() -> None:
     with VLLM() as server:
         backend = create(Settings(vllm_url=server.url), lambda _: None)
-        judge = Judge(backend.chat_model(await backend.profile()), backend.odds())
-        odds = await judge.log_odds("Is it raining?", LOOK["function"])
+        judge = Judge(YesNo(backend.chat_model(await backend.profile()), backend.odds()))
+        odds = await judge.need("Is it raining?", LOOK["function"])
         await backend.aclose()
         body = server.posted("/v1/chat/completions")[-1]
     assert odds is not None and odds > 10
@@ -121,8 +208,8 @@ def test_thresholds_are_learned_kept_and_preferred_to_the_shipped_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    learned = learn([{**pair, "odds": 2.0 if pair["fit"] else -2.0} for pair in pairs()])
-    assert learned == Thresholds(1.75, 1.75)
+    learned = learn([{**pair, "odds": 2.0 if pair["fit"] else -2.0} for pair in cases()])
+    assert learned == Thresholds(1.75, 1.75, 2.0)
     shipped = thresholds("qwen2.5-coder-1.5b")
     assert shipped and shipped.other < 1
     assert thresholds("another") is None

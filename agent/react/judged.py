@@ -1,0 +1,141 @@
+"""A reply at which the judge looks before it counts: a call that is not needed, an answer that comes too early."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage, ToolMessage
+from langchain_core.outputs import ChatGenerationChunk
+
+from agent.react import completion
+from agent.react.judge import Judge, Verdict, names_what_is_read
+from agent.react.toolset import OVERWRITES, READ_ONLY
+
+JUDGED = "judged"
+"""Key of `response_metadata` that holds the judge's verdict on a call or an answer."""
+
+Tools = Sequence[Mapping[str, Any]]
+Chunks = AsyncIterator[ChatGenerationChunk]
+
+_log = logging.getLogger(__name__)
+
+
+class Replies(Protocol):
+    """Asks the model for the next step of a thread."""
+
+    def __call__(self, messages: list[BaseMessage], choice: Any = None, /) -> Chunks:
+        """Give the chunks of a reply to `messages`, held to `choice` (a `tool_choice`)."""
+        ...
+
+
+async def judged(judge: Judge, messages: list[BaseMessage], tools: Tools, reply: Replies) -> Chunks:
+    """Give the chunks of a reply; where the judge declines its call or its answer, those of a second one.
+
+    In place of a call that is not needed stands an answer from the same prompt; in place of an answer that is not
+    complete another call, once in a turn. What was declined is not shown, but for its thought.
+    """
+    verdict: Verdict | None = None
+    held = _Held(completion.LONGEST if _may_go_on(judge, messages, tools) else 0)
+    identity: str | None = None
+    async with aclosing(reply(messages)) as first:  # type: ignore[type-var]
+        async for out in first:
+            identity = out.message.id
+            verdict = await _of_call(judge, messages, tools, out) or verdict
+            if verdict and verdict.declined:
+                break
+            for passed in held.feed(out):
+                yield passed
+    if held.chunks and not verdict:
+        verdict = await judge.of_answer(messages, held.text)
+        _log.debug("the judge of the answer: %s", verdict)
+    async for out in _rest(judge, messages, tools, reply, verdict, held.chunks):
+        yield out
+    if verdict:
+        said = AIMessageChunk(content="", id=identity, response_metadata={JUDGED: asdict(verdict)})
+        yield ChatGenerationChunk(message=said)
+
+
+async def _rest(
+    judge: Judge,
+    messages: list[BaseMessage],
+    tools: Tools,
+    reply: Replies,
+    verdict: Verdict | None,
+    held: list[ChatGenerationChunk],
+) -> Chunks:
+    """Give what follows the chunks that were passed on: the held answer, or the second reply."""
+    if verdict and verdict.declined and verdict.tool:
+        async for out in reply(messages, "none"):
+            yield out
+        return
+    if verdict and verdict.declined:
+        names = completion.further(messages, tools)
+        async for out in reply([*messages, SystemMessage(completion.HINT)], allowed_tools(names)):
+            needless = await _of_call(judge, messages, tools, out)
+            if needless and needless.declined:
+                break
+            yield out
+        else:
+            return
+    for out in held:
+        yield out
+
+
+def allowed_tools(names: Sequence[str]) -> dict[str, Any]:
+    """Return the `tool_choice` for a call of one of `names`, in the form of OpenAI's API."""
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": tools}}
+
+
+def _may_go_on(judge: Judge, messages: Sequence[BaseMessage], tools: Tools) -> bool:
+    """Say whether an answer may come too early: behind a tool's result, with no file changed, not told so before."""
+    return (
+        judge.judges_answers
+        and isinstance(messages[-1], ToolMessage)
+        and not any(_was_early(message) for message in messages)
+        and not completion.has_changed_files(messages, tools)
+        and bool(completion.further(messages, tools))
+    )
+
+
+def _was_early(message: BaseMessage) -> bool:
+    said = message.response_metadata.get(JUDGED) if isinstance(message, AIMessage) else None
+    return said is not None and not said["tool"] and said["odds"] < said["threshold"]
+
+
+async def _of_call(judge: Judge, messages: list[BaseMessage], tools: Tools, out: ChatGenerationChunk) -> Verdict | None:
+    calls = out.message.tool_call_chunks if isinstance(out.message, AIMessageChunk) else []
+    called = next((tool for tool in tools if calls and tool["function"]["name"] == calls[0]["name"]), None)
+    if called is None or (called.get(READ_ONLY) and names_what_is_read(messages, calls[0]["args"] or "")):
+        return None
+    verdict = await judge.of_call(messages, called["function"], always=bool(called.get(OVERWRITES)))
+    _log.debug("the judge of the call: %s", verdict)
+    return verdict
+
+
+class _Held:
+    """Holds back the chunks of an answer of at most so many characters, until it is known to be complete."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self.chunks: list[ChatGenerationChunk] = []
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(chunk.text for chunk in self.chunks)
+
+    def feed(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
+        """Take a chunk, and give those that need not be held back."""
+        is_thought = chunk.generation_info is None and not chunk.text
+        if not self._longest or (is_thought and not self.chunks):
+            yield chunk
+            return
+        self.chunks.append(chunk)
+        calls = isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks
+        if calls or len(self.text) > self._longest:
+            self._longest = 0
+            yield from self.chunks
+            self.chunks = []
