@@ -21,8 +21,6 @@ _HOPELESS = f"The last {_FAILED_CALLS} calls of this tool failed. {_CONCLUDE}"
 _ADVICE = re.compile(r"\b(?:[Cc]all|use|see) (read_file|list_directory|edit_file|git_status|git_log)\b")
 """How A2IA's own errors name a tool that helps; `execute_command` is left to the model."""
 
-_NEGATIVE = re.compile(r"\b(?:no|not|cannot|invalid|unknown|error|failed)\b|n't\b", re.I)
-
 
 @dataclass(slots=True)
 class _Step:
@@ -104,7 +102,7 @@ def held_to(messages: Sequence[AnyMessage], tools: Set[str]) -> Literal["none", 
 def _ways_out(result: ToolMessage, tools: Set[str]) -> set[str]:
     """Return the tools that the result of a failed call says to use; A2IA's own say so only in errors."""
     own = set(_ADVICE.findall(result.text)) & tools if result.status == "error" else set[str]()
-    return own | (named_tools(result.text, result.name or "", tools) if _NEGATIVE.search(result.text) else set())
+    return own | named_tools(result.text, result.name or "", tools)
 
 
 def _same_results(call: ToolCall, before: Sequence[_Step], steady: Set[str]) -> list[ToolMessage]:

@@ -22,9 +22,10 @@ from agent.store import write_json
 LOST = 0.05
 """The most of the needed tools or complete answers that a threshold may decline, of the cases it is learned from."""
 
-MARGINS = {"workspace": 0.25, "other": 0.25, "answer": 0.0}
-"""How far a threshold stays below what the cases allow, in log-odds: other requests scatter further than these. A
-needed tool that is declined is lost; after a complete answer that is declined a call is made, and it is given again."""
+MARGINS = {"workspace": 0.25, "other": 0.0, "answer": 0.0}
+"""How far a threshold stays below what the cases allow, in log-odds: requests in a workspace scatter further than
+these. On BFCL one without a margin lost no more (docs/reliability.md), and after a complete answer that is declined a
+call is made, and it is given again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ for everything but the new tokens. Nothing here depends on the date, the machine
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -98,17 +98,16 @@ def render(
     """
     system, request = system_prompt(tools, form), ""
     names = {tool["name"] for tool in tools}
-    turns = worked_examples(names, form)
+    turns, ways_out = worked_examples(names, form), dict[str, str]()
     for message in messages:
         if isinstance(message, SystemMessage):
             turns.append(("user", f"[{message.text}]"))
         elif isinstance(message, AIMessage):
             turns.append(("assistant", step_text(message, form)))
         elif isinstance(message, ToolMessage):
-            failed, named = message.status == "error", bool(named_tools(message.text, message.name or "", names))
-            turns.append(("user", observation(message.text, request, error=failed, named=named, ending=form.ending)))
+            turns.append(("user", _observation(message, request, names, ways_out, form)))
         else:
-            request = message.text
+            request, ways_out = message.text, {}
             turns.append(("user", request))
     turns = _merge(turns)
     if system_role:
@@ -118,6 +117,16 @@ def render(
     else:
         turns.insert(0, ("user", system))
     return [_message(turn) for turn in turns]
+
+
+def _observation(message: ToolMessage, request: str, tools: Set[str], ways_out: dict[str, str], form: Form) -> str:
+    """Render a result, and keep in `ways_out` which tools it names, each with the tool that has failed."""
+    name = message.name or ""
+    named = named_tools(message.text, name, tools)
+    again = "" if named else ways_out.pop(name, "")
+    ways_out |= dict.fromkeys(named, name)
+    failed = message.status == "error"
+    return observation(message.text, request, error=failed, named=bool(named), again=again, ending=form.ending)
 
 
 def step_text(message: AIMessage, form: Form = TEXT) -> str:

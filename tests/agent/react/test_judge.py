@@ -209,7 +209,7 @@ def test_thresholds_are_learned_kept_and_preferred_to_the_shipped_ones(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     learned = learn([{**pair, "odds": 2.0 if pair["fit"] else -2.0} for pair in cases()])
-    assert learned == Thresholds(1.75, 1.75, 2.0)
+    assert learned == Thresholds(1.75, 2.0, 2.0)
     shipped = thresholds("qwen2.5-coder-1.5b")
     assert shipped and shipped.other < 1
     assert thresholds("another") is None

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agent.react.examples import observation
 from agent.react.prompt import render, tool_line
@@ -79,8 +79,9 @@ GAUGES: list[dict[str, Any]] = [
     [
         ("water_level", "There is no gauge Mill; list_gauges tells the codes.", True),
         ("water_level", "3.4 m (water_level of today)", False),
-        ("water_level", "See read_file of Mill.", False),
-        ("read_file", "list_gauges tells the codes.", False),
+        ("water_level", "There is no Mill. See read_file.", False),
+        ("water_level", "3.4 m; list_gauges tells the others", False),
+        ("read_file", "There is no gauge; list_gauges tells the codes.", False),
     ],
 )
 def test_a_result_that_names_another_tool_is_a_step_to_correct(tool: str, result: str, failed: bool) -> None:
@@ -90,3 +91,18 @@ def test_a_result_that_names_another_tool_is_a_step_to_correct(tool: str, result
     assert end == (
         "Correct the step.]" if failed else "If that is done, give the Final Answer. If not, take the next step.]"
     )
+
+
+def test_a_call_that_failed_is_asked_for_again_once_the_way_out_was_taken() -> None:
+    steps = [
+        ("water_level", "There is no gauge Mill; list_gauges tells the codes."),
+        ("list_gauges", "G1: Mill"),
+        ("list_gauges", "G1: Mill"),
+    ]
+    thread: list[BaseMessage] = [HumanMessage("How high is the water?")]
+    for number, (tool, result) in enumerate(steps):
+        thread.append(AIMessage("", tool_calls=[{"name": tool, "args": {}, "id": str(number)}]))
+        thread.append(ToolMessage(result, tool_call_id=str(number), name=tool))
+    ends = [turn.text.rpartition("\n")[2] for turn in render(thread, GAUGES) if "asked: How high" in turn.text]
+    going = "If that is done, give the Final Answer. If not, take the next step.]"
+    assert ends == ["Correct the step.]", "Call water_level again, with what was found.]", going]
