@@ -1,13 +1,13 @@
 """What a turn has done so far: calls that repeat, circles of calls, replies in a row that could not be used."""
 
-import re
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
-from agent.react.examples import named_tools
+from agent.react.judged import allowed_tools
+from agent.react.ways_out import ways_out
 from graphs.state import CallStatus, CallTask, open_calls
 
 _LONGEST_CIRCLE = 4
@@ -17,9 +17,6 @@ _FAILED_CALLS = 5
 _CONCLUDE = "Give the Final Answer with what is known."
 _CIRCLE = f"This same call was made twice, and its result is above. {_CONCLUDE}"
 _HOPELESS = f"The last {_FAILED_CALLS} calls of this tool failed. {_CONCLUDE}"
-
-_ADVICE = re.compile(r"\b(?:[Cc]all|use|see) (read_file|list_directory|edit_file|git_status|git_log)\b")
-"""How A2IA's own errors name a tool that helps; `execute_command` is left to the model."""
 
 
 @dataclass(slots=True)
@@ -84,25 +81,22 @@ def call_tasks(messages: Sequence[AnyMessage], steady: Set[str]) -> list[CallTas
     return tasks
 
 
-def held_to(messages: Sequence[AnyMessage], tools: Set[str]) -> Literal["none", "any"] | None:
-    """Return what the next reply has to be: an answer (`none`), a call of one of `tools` (`any`), or None: either.
+def held_to(messages: Sequence[AnyMessage], servers: Mapping[str, str]) -> str | dict[str, Any] | None:
+    """Return the `tool_choice` for the next reply, None: free. `servers` gives the server of each tool.
 
-    An answer after a call that was refused because it was repeated too often. A call after one that failed with a way
-    out which this turn has not tried: a small model gives up there, and says that there is no such thing.
+    An answer after a call that was refused because it was repeated too often. A way out that this turn has not tried
+    after a call that failed: a small model gives up there, and says that there is no such thing.
     """
-    latest = messages[-1] if messages and tools else None
+    latest = messages[-1] if messages and servers else None
     if not isinstance(latest, ToolMessage):
         return None
     if is_marked(latest, "repeat"):
         return "none"
+    if is_marked(latest, "format_error") or _ended_as(latest, "denied") or _ended_as(latest, "interrupted"):
+        return None
     tried = {name for step in _steps(messages)[:-1] for name, _ in step.calls}
-    return "any" if _ways_out(latest, tools) - tried else None
-
-
-def _ways_out(result: ToolMessage, tools: Set[str]) -> set[str]:
-    """Return the tools that the result of a failed call says to use; A2IA's own say so only in errors."""
-    own = set(_ADVICE.findall(result.text)) & tools if result.status == "error" else set[str]()
-    return own | named_tools(result.text, result.name or "", tools)
+    untried = ways_out(latest, servers) - tried
+    return allowed_tools(sorted(untried)) if untried else None
 
 
 def _same_results(call: ToolCall, before: Sequence[_Step], steady: Set[str]) -> list[ToolMessage]:

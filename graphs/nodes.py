@@ -64,7 +64,7 @@ def model_node(
     `other` is asked once where the server cannot read a call that its own model wrote.
     """
     bound = model.bind_tools(list(tools)) if tools else model
-    names = {tool.name for tool in tools}
+    servers = {tool.name: str((tool.metadata or {}).get("server")) for tool in tools}
     logs_itself = isinstance(model, ReActChatModel)
 
     async def send(asked: Runnable[LanguageModelInput, AIMessage], messages: Sequence[BaseMessage]) -> AIMessage:
@@ -74,9 +74,9 @@ def model_node(
 
     async def ask(thread: list[AnyMessage]) -> AIMessage:
         messages = guesses_as_looks(thread) if logs_itself else thread
-        held = held_to(messages, names)
-        # Only ReAct under a constraint can be held to a call; a native server may take "any" for an error.
-        choice = {"tool_choice": held} if held == "none" or (held and logs_itself) else {}
+        held = held_to(messages, servers)
+        # Only ReAct under a constraint can be held to a call; a native server may take such a choice for an error.
+        choice: dict[str, Any] = {"tool_choice": held} if held == "none" or (held and logs_itself) else {}
         asked = bound.bind(**choice) if choice else bound
         try:
             try:
@@ -93,7 +93,7 @@ def model_node(
             raise map_model_error(error, name) from error
         if not isinstance(reply, AIMessage):
             raise TypeError(f"chat model returned {type(reply).__name__}")
-        return looks_first(reply, thread, names if logs_itself else set())
+        return looks_first(reply, thread, servers.keys() if logs_itself else set())
 
     async def node(state: ThreadState) -> Update:
         calls, failures = state.get("model_calls", 0), failures_in_a_row(state["messages"])

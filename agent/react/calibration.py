@@ -9,7 +9,7 @@ thresholds is never told no.
 import json
 import math
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ MARGINS = {"workspace": 0.25, "other": 0.0, "answer": 0.0}
 """How far a threshold stays below what the cases allow, in log-odds: requests in a workspace scatter further than
 these. On BFCL one without a margin lost no more (docs/reliability.md), and after a complete answer that is declined a
 call is made, and it is given again."""
+
+WORTH = 0.25
+"""The least share of early answers that a threshold has to decline: every short answer waits for the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,11 @@ def is_below(row: Mapping[str, Any], learned: Thresholds) -> bool:
 
 
 def learn(rows: Iterable[Mapping[str, Any]]) -> Thresholds:
-    """Return the thresholds for cases with their `odds`."""
+    """Return the thresholds for cases with their `odds`; none for answers where it would decline too few early ones."""
     rows = list(rows)
-    return Thresholds(*(_threshold([row["odds"] for row in rows if _is(row, kind)], MARGINS[kind]) for kind in KINDS))
+    learned = Thresholds(*(_threshold([r["odds"] for r in rows if _is(r, kind)], MARGINS[kind]) for kind in KINDS))
+    early = [row["odds"] < learned.answer for row in rows if row["kind"] == "answer" and not row["fit"]]
+    return learned if sum(early) >= WORTH * len(early) else replace(learned, answer=-math.inf)
 
 
 def _is(row: Mapping[str, Any], kind: str) -> bool:
@@ -106,7 +111,8 @@ def remember(model: str, learned: Thresholds) -> Path:
         known = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         known = {}
-    write_json(file, {**known, model: asdict(learned)})
+    finite = {kind: value for kind, value in asdict(learned).items() if math.isfinite(value)}
+    write_json(file, {**known, model: finite})
     return file
 
 

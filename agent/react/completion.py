@@ -6,8 +6,9 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from agent.react.examples import BUILT_IN, named_tools, one_line
+from agent.react.examples import BUILT_IN, one_line
 from agent.react.toolset import READ_ONLY
+from agent.react.ways_out import named_tools
 
 LONGEST = 300
 """Characters. A longer answer is not judged: it streams, and a model that writes so much has seen something."""
@@ -73,7 +74,7 @@ def _done(messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]]) -
     """Return the names of the tools of which a call has not failed."""
     names = {tool["function"]["name"] for tool in tools}
     results = (message for message in messages if isinstance(message, ToolMessage) and message.status != "error")
-    return {result.name or "" for result in results if not named_tools(result.text, result.name or "", names)}
+    return {result.name or "" for result in results if not named_tools(result, names)}
 
 
 WORKED = [

@@ -5,14 +5,15 @@ for everything but the new tokens. Nothing here depends on the date, the machine
 """
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.react.examples import Turn, named_tools, observation, one_line, worked_examples
+from agent.react.examples import Turn, observation, one_line, worked_examples
 from agent.react.form import TEXT, Form
 from agent.react.parser import Answer, Call
+from agent.react.ways_out import another_try, has_failed, is_way_out, named_tools
 
 REACT_TEXT = "react_text"
 """Key of `additional_kwargs` that holds the model's own text of a step; dropped when its arguments are edited."""
@@ -98,16 +99,22 @@ def render(
     """
     system, request = system_prompt(tools, form), ""
     names = {tool["name"] for tool in tools}
-    turns, ways_out = worked_examples(names, form), dict[str, str]()
+    turns = worked_examples(names, form)
+    failed: ToolMessage | None = None
     for message in messages:
         if isinstance(message, SystemMessage):
             turns.append(("user", f"[{message.text}]"))
         elif isinstance(message, AIMessage):
             turns.append(("assistant", step_text(message, form)))
         elif isinstance(message, ToolMessage):
-            turns.append(("user", _observation(message, request, names, ways_out, form)))
+            again = another_try(failed, messages) if failed and is_way_out(message, failed) else ""
+            failed = message if has_failed(message) else None
+            named = bool(named_tools(message, names))
+            error = message.status == "error"
+            text = observation(message.text, request, error=error, named=named, again=again, ending=form.ending)
+            turns.append(("user", text))
         else:
-            request, ways_out = message.text, {}
+            request, failed = message.text, None
             turns.append(("user", request))
     turns = _merge(turns)
     if system_role:
@@ -117,16 +124,6 @@ def render(
     else:
         turns.insert(0, ("user", system))
     return [_message(turn) for turn in turns]
-
-
-def _observation(message: ToolMessage, request: str, tools: Set[str], ways_out: dict[str, str], form: Form) -> str:
-    """Render a result, and keep in `ways_out` which tools it names, each with the tool that has failed."""
-    name = message.name or ""
-    named = named_tools(message.text, name, tools)
-    again = "" if named else ways_out.pop(name, "")
-    ways_out |= dict.fromkeys(named, name)
-    failed = message.status == "error"
-    return observation(message.text, request, error=failed, named=bool(named), again=again, ending=form.ending)
 
 
 def step_text(message: AIMessage, form: Form = TEXT) -> str:

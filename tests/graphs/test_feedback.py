@@ -138,7 +138,10 @@ def free(thread: Thread) -> list[bool]:
     [
         (NO_LAMP, False, True),
         (NO_LAMP, True, True),
-        ("There is no lamp desk.", True, False),
+        ("There is no lamp desk.", False, True),
+        ("There is no lamp desk.", True, True),
+        ("No lamp is on.", False, False),
+        ("The lamps do not answer.", True, False),
         ("The lamp is on; list_lamps tells the others.", False, False),
     ],
 )
@@ -155,6 +158,16 @@ async def test_a_call_that_failed_with_a_way_out_is_followed_by_a_call(said: str
     thread = Thread("react", script, [tool("dim", dim), tool("list_lamps", list_lamps)])
     await collect(thread.session.run("Dim the desk lamp."))
     assert free(thread) == [True, not held, True, True]
+
+
+async def test_a_call_with_wrong_arguments_is_free_to_be_made_again() -> None:
+    async def dim(lamp: int) -> str:
+        return "Dimmed."
+
+    tools = [tool("dim", dim), tool("list_lamps", echo)]
+    thread = Thread("react", [says("dim", lamp="no such lamp"), says("dim", lamp=1), Say("Done.")], tools)
+    await collect(thread.session.run("Dim lamp 1."))
+    assert free(thread) == [True, True, True]
 
 
 async def test_an_edit_that_failed_is_tried_once_more() -> None:

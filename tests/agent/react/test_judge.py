@@ -217,3 +217,13 @@ def test_thresholds_are_learned_kept_and_preferred_to_the_shipped_ones(
     assert thresholds("another") == learned
     file.write_text("garbage")
     assert thresholds("another") is None and thresholds("qwen2.5-coder-1.5b") == shipped
+
+
+def test_a_model_that_cannot_tell_early_answers_is_not_asked_about_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    learned = learn([{**case, "odds": 1.0} for case in cases()])
+    assert learned.answer == -math.inf and learned.other == 1.0
+    remember("another", learned)
+    assert thresholds("another") == learned

@@ -101,8 +101,12 @@ def test_a_call_that_failed_is_asked_for_again_once_the_way_out_was_taken() -> N
     ]
     thread: list[BaseMessage] = [HumanMessage("How high is the water?")]
     for number, (tool, result) in enumerate(steps):
-        thread.append(AIMessage("", tool_calls=[{"name": tool, "args": {}, "id": str(number)}]))
+        thread.append(AIMessage("", tool_calls=[{"name": tool, "args": {"gauge": "Mill"}, "id": str(number)}]))
         thread.append(ToolMessage(result, tool_call_id=str(number), name=tool))
     ends = [turn.text.rpartition("\n")[2] for turn in render(thread, GAUGES) if "asked: How high" in turn.text]
     going = "If that is done, give the Final Answer. If not, take the next step.]"
-    assert ends == ["Correct the step.]", "Call water_level again, with what was found.]", going]
+    assert ends == [
+        "Correct the step.]",
+        'Call water_level again, with what was found here in place of "Mill".]',
+        going,
+    ]
