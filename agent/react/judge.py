@@ -16,6 +16,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from agent.react import completion, need
 from agent.react.yes_no import YesNo
 
+_FEW = 6
+"""Most tools that are looked at in place of a declined one: each takes half a second to one and a half on 2 cores."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -65,6 +68,18 @@ class Judge:
         began = time.monotonic()
         odds = await self.need(request, tool)
         return None if odds is None else Verdict(tool["name"], odds, self.needed, time.monotonic() - began)
+
+    async def other_tool(
+        self, messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]], declined: str
+    ) -> str | None:
+        """Return which of few `tools` (OpenAI function specs) is needed most in place of one that was declined."""
+        request = only_request(messages)
+        others = [tool for tool in tools if tool["name"] != declined]
+        if request is None or not 0 < len(others) <= _FEW:
+            return None
+        odds = {tool["name"]: await self.need(request, tool) for tool in others}
+        name, best = max(odds.items(), key=lambda one: -math.inf if one[1] is None else one[1])
+        return name if best is not None and best >= self.needed else None
 
     async def of_answer(self, messages: Sequence[BaseMessage], answer: str) -> Verdict | None:
         """Judge `answer` as the end of the thread `messages`. None in a conversation that goes on, and as above."""

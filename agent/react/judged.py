@@ -33,8 +33,9 @@ class Replies(Protocol):
 async def judged(judge: Judge, messages: list[BaseMessage], tools: Tools, reply: Replies) -> Chunks:
     """Give the chunks of a reply; where the judge declines its call or its answer, those of a second one.
 
-    In place of a call that is not needed stands an answer from the same prompt; in place of an answer that is not
-    complete another call, once in a turn. What was declined is not shown, but for its thought.
+    In place of a call that is not needed stands one that is, where there are few tools, or an answer from the same
+    prompt; in place of an answer that is not complete another call, once in a turn. What was declined is not shown, but
+    for its thought.
     """
     verdict: Verdict | None = None
     held = _Held(completion.LONGEST if _may_go_on(judge, messages, tools) else 0)
@@ -67,7 +68,9 @@ async def _rest(
 ) -> Chunks:
     """Give what follows the chunks that were passed on: the held answer, or the second reply."""
     if verdict and verdict.declined and verdict.tool:
-        async for out in reply(messages, "none"):
+        functions = [tool["function"] for tool in tools]
+        other = await judge.other_tool(messages, functions, verdict.tool)
+        async for out in reply(messages, allowed_tools([other]) if other else "none"):
             yield out
         return
     if verdict and verdict.declined:

@@ -106,6 +106,17 @@ async def test_the_judge_is_not_asked_whether_to_read_what_the_user_named(
     assert message.tool_calls and len(inner.asked) == asked
 
 
+@pytest.mark.parametrize(("odds", "called"), [(1.0, ["send"]), (-1.0, [])])
+async def test_in_place_of_a_needless_call_stands_one_of_another_tool_that_is_needed(
+    odds: float, called: list[str]
+) -> None:
+    last = Say(calls=[("send", {})]) if called else Say("I cannot.")
+    inner = ScriptedModel(script=[CALL, Say(odds=-2.0), Say(odds=odds), last], protocol="react")
+    message = await model_of(inner, needed=0).bind_tools([LOOK, SEND]).ainvoke([ASKED])
+    assert [call["name"] for call in message.tool_calls] == called
+    assert "Action: look" not in inner.options[3]["grammar"]
+
+
 EARLY = "It looks grey."
 HINTED = "[Not done yet: something that was asked for is still missing."
 SEND = LOOK | {"function": {**LOOK["function"], "name": "send"}}
