@@ -37,7 +37,8 @@ def looks_first(reply: AIMessage, thread: Sequence[AnyMessage], tools: Set[str])
     """Return `reply` with a `read_file` in place of a change to a file that is there and that the thread has not read.
 
     What a small model replaces in such a file is a guess, or a word where a line was meant, and what it writes in its
-    place is the changed line alone. Text that is only added needs no look; a file is looked at once.
+    place is the changed line alone. Text that is only added, or that a result has shown, needs no look; a file is
+    looked at once.
     """
     changes = [call for call in reply.tool_calls if call["name"] in (EDIT, WRITE)]
     if READ not in tools or not changes:
@@ -51,9 +52,9 @@ def looks_first(reply: AIMessage, thread: Sequence[AnyMessage], tools: Set[str])
 
 
 def _replaces(call: ToolCall, told: str) -> bool:
-    """Say whether a call replaces what stands in a file, going by the names of files that the thread was `told`."""
+    """Say whether a call replaces what stands in a file unseen, going by what the thread was `told`."""
     if call["name"] == EDIT:
-        return bool(call["args"].get("old"))
+        return str(call["args"].get("old", "")) not in told
     path = re.escape(str(call["args"].get("path", "")).removeprefix("./"))
     return bool(path and re.search(rf"(?<![\w./-]){path}(?![\w/-]|\.\w)", told))
 

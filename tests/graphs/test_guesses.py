@@ -64,11 +64,17 @@ async def test_a_file_is_read_before_it_is_edited(protocol: Protocol) -> None:
     assert_prompts_only_grow(thread)
 
 
-async def test_text_that_is_only_added_needs_no_look(protocol: Protocol) -> None:
-    tools = [tool("edit_file", edit_file), tool("read_file", read_file)]
-    thread = Thread(protocol, [edit(""), Say("Done.")], tools)
+async def search_text(text: str) -> str:
+    """Find it."""
+    return "venue.txt:1: seats: 48"
+
+
+async def test_text_that_is_only_added_or_was_shown_needs_no_look(protocol: Protocol) -> None:
+    tools = [tool("edit_file", edit_file), tool("read_file", read_file), tool("search_text", search_text)]
+    script = [edit(""), Say(calls=[("search_text", {"text": "seats"})]), edit("seats: 48"), Say("Done.")]
+    thread = Thread(protocol, script, tools)
     _, result = await collect(thread.session.run("add seats: 52"))
-    assert [step.tool for step in result.steps] == ["edit_file"]
+    assert [step.tool for step in result.steps] == ["edit_file", "search_text", "edit_file"]
 
 
 async def write_file(path: str, content: str) -> str:
