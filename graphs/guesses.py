@@ -40,23 +40,34 @@ def looks_first(reply: AIMessage, thread: Sequence[AnyMessage], tools: Set[str])
     place is the changed line alone. Text that is only added, or that a result has shown, needs no look; a file is
     looked at once.
     """
-    changes = [call for call in reply.tool_calls if call["name"] in (EDIT, WRITE)]
+    changes = [call for call in reply.tool_calls if call["name"] in (EDIT, WRITE) and _path(call)]
     if READ not in tools or not changes:
         return reply
     calls = [call for message in thread if isinstance(message, AIMessage) for call in message.tool_calls]
-    tried = {call["args"].get("path") for call in calls if call["name"] in (READ, EDIT, WRITE)}
-    told = "\n".join(message.text for message in thread if isinstance(message, SystemMessage | ToolMessage))
-    blind = {call["id"] for call in changes if call["args"].get("path") not in tried and _replaces(call, told)}
+    tried = {_path(call) for call in calls if call["name"] in (READ, EDIT, WRITE)}
+    blind = {call["id"] for call in changes if _path(call) not in tried and _replaces(call, thread)}
     looks = [_look(call) if call["id"] in blind else call for call in reply.tool_calls]
     return with_calls(reply, looks) if blind else reply
 
 
-def _replaces(call: ToolCall, told: str) -> bool:
-    """Say whether a call replaces what stands in a file unseen, going by what the thread was `told`."""
+def _path(call: ToolCall) -> str:
+    path = call["args"].get("path")
+    return path if isinstance(path, str) else ""
+
+
+def _replaces(call: ToolCall, thread: Sequence[AnyMessage]) -> bool:
+    """Say whether a call replaces what stands in a file unseen: text that no result has shown, or a file that is there.
+
+    That a file is there is told by what a thread begins with and by listings; a text may speak of one yet to be made.
+    """
+    results = [message for message in thread if isinstance(message, ToolMessage)]
     if call["name"] == EDIT:
-        return str(call["args"].get("old", "")) not in told
-    path = re.escape(str(call["args"].get("path", "")).removeprefix("./"))
-    return bool(path and re.search(rf"(?<![\w./-]){path}(?![\w/-]|\.\w)", told))
+        old = str(call["args"].get("old", ""))
+        return bool(old) and not any(old in result.text for result in results)
+    listed = [message.text for message in thread if isinstance(message, SystemMessage)]
+    listed += [result.text for result in results if result.name == "list_directory" and result.status != "error"]
+    path = re.escape(_path(call).removeprefix("./"))
+    return any(re.search(rf"(?<![\w./-]){path}(?![\w/-]|\.\w)", text) for text in listed)
 
 
 def _look(call: ToolCall) -> ToolCall:

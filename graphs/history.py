@@ -92,10 +92,10 @@ def held_to(messages: Sequence[AnyMessage], servers: Mapping[str, str]) -> str |
         return None
     if is_marked(latest, "repeat"):
         return "none"
-    if is_marked(latest, "format_error") or _ended_as(latest, "denied") or _ended_as(latest, "interrupted"):
-        return None
-    tried = {name for step in _steps(messages)[:-1] for name, _ in step.calls}
-    untried = ways_out(latest, servers) - tried
+    steps = _steps(messages)
+    tried = {name for step in steps[:-1] for name, _ in step.calls}
+    tried |= {name for name, _ in steps[-1].calls if name != latest.name} if steps else set()
+    untried = ways_out(latest, servers, tried)
     return allowed_tools(sorted(untried)) if untried else None
 
 

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from agent.react.examples import BUILT_IN, one_line
 from agent.react.toolset import READ_ONLY
-from agent.react.ways_out import named_tools
+from agent.react.ways_out import has_missed, named_tools
 
 LONGEST = 300
 """Characters. A longer answer is not judged: it streams, and a model that writes so much has seen something."""
@@ -74,7 +74,13 @@ def _done(messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]]) -
     """Return the names of the tools of which a call has not failed."""
     names = {tool["function"]["name"] for tool in tools}
     results = (message for message in messages if isinstance(message, ToolMessage) and message.status != "error")
-    return {result.name or "" for result in results if not named_tools(result, names)}
+    return {result.name or "" for result in results if not (named_tools(result, names) or has_missed(result))}
+
+
+def was_stopped(messages: Sequence[BaseMessage]) -> bool:
+    """Say whether a person did not allow a call, or it was interrupted: then nothing is done behind their back."""
+    artifacts = (message.artifact for message in messages if isinstance(message, ToolMessage))
+    return any(isinstance(one, dict) and one.get("status") in ("denied", "interrupted") for one in artifacts)
 
 
 WORKED = [

@@ -1,5 +1,6 @@
 """A reply at which the judge looks before it counts: a call that is not needed, an answer that comes too early."""
 
+import json
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -11,6 +12,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from agent.react import completion
 from agent.react.judge import Judge, Verdict, names_what_is_read
+from agent.react.prompt import AFTER_THINKING
 from agent.react.toolset import OVERWRITES, READ_ONLY
 
 JUDGED = "judged"
@@ -39,51 +41,76 @@ async def judged(judge: Judge, messages: list[BaseMessage], tools: Tools, reply:
     """
     verdict: Verdict | None = None
     held = _Held(completion.LONGEST if _may_go_on(judge, messages, tools) else 0)
-    identity: str | None = None
-    async with aclosing(reply(messages)) as first:  # type: ignore[type-var]
-        async for out in first:
-            identity = out.message.id
+    first: AIMessageChunk | None = None
+    async with aclosing(reply(messages)) as chunks:  # type: ignore[type-var]
+        async for out in chunks:
+            first = _with(first, out)
             verdict = await _of_call(judge, messages, tools, out) or verdict
             if verdict and verdict.declined:
                 break
             for passed in held.feed(out):
                 yield passed
     if held.chunks and not verdict:
-        verdict = await judge.of_answer(messages, held.text)
-        _log.debug("the judge of the answer: %s", verdict)
-    async for out in _rest(judge, messages, tools, reply, verdict, held.chunks):
+        verdict = await _of_answer(judge, messages, held.text)
+    if verdict and verdict.declined and first:
+        thought = {"reasoning_content": AFTER_THINKING} if first.additional_kwargs.get("reasoning_content") else {}
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", id=first.id, additional_kwargs=thought))
+        rest = _second(judge, messages, tools, reply, verdict, held.chunks)
+    else:
+        rest = _given(held.chunks)
+    async for out in rest:
         yield out
-    if verdict:
-        said = AIMessageChunk(content="", id=identity, response_metadata={JUDGED: asdict(verdict)})
+    if verdict and first:
+        said = AIMessageChunk(content="", id=first.id, response_metadata={JUDGED: asdict(verdict)})
         yield ChatGenerationChunk(message=said)
 
 
-async def _rest(
+def _with(first: AIMessageChunk | None, out: ChatGenerationChunk) -> AIMessageChunk | None:
+    message = out.message if isinstance(out.message, AIMessageChunk) else None
+    return first + message if first and message else message or first
+
+
+async def _given(chunks: list[ChatGenerationChunk]) -> Chunks:
+    for chunk in chunks:
+        yield chunk
+
+
+async def _second(
     judge: Judge,
     messages: list[BaseMessage],
     tools: Tools,
     reply: Replies,
-    verdict: Verdict | None,
+    verdict: Verdict,
     held: list[ChatGenerationChunk],
 ) -> Chunks:
-    """Give what follows the chunks that were passed on: the held answer, or the second reply."""
-    if verdict and verdict.declined and verdict.tool:
+    """Give the second reply; where it is no call that can be made, the answer that was held back after all."""
+    if verdict.tool:
         functions = [tool["function"] for tool in tools]
         other = await judge.other_tool(messages, functions, verdict.tool)
         async for out in reply(messages, allowed_tools([other]) if other else "none"):
             yield out
         return
-    if verdict and verdict.declined:
-        names = completion.further(messages, tools)
-        async for out in reply([*messages, SystemMessage(completion.HINT)], allowed_tools(names)):
+    choice = allowed_tools(completion.further(messages, tools))
+    try:
+        async for out in reply([*messages, SystemMessage(completion.HINT)], choice):
+            if out.generation_info is None:
+                yield out
+                continue
             needless = await _of_call(judge, messages, tools, out)
-            if needless and needless.declined:
-                break
-            yield out
-        else:
-            return
+            if _is_call(out) and not (needless and needless.declined):
+                held = [out]
+    except Exception:
+        _log.debug("the reply in place of an early answer failed", exc_info=True)
     for out in held:
         yield out
+
+
+def _is_call(last: ChatGenerationChunk) -> bool:
+    calls = last.message.tool_call_chunks if isinstance(last.message, AIMessageChunk) else []
+    try:
+        return bool(calls) and isinstance(json.loads(calls[0]["args"] or ""), dict)
+    except ValueError:
+        return False
 
 
 def allowed_tools(names: Sequence[str]) -> dict[str, Any]:
@@ -98,6 +125,7 @@ def _may_go_on(judge: Judge, messages: Sequence[BaseMessage], tools: Tools) -> b
         judge.judges_answers
         and isinstance(messages[-1], ToolMessage)
         and not any(_was_early(message) for message in messages)
+        and not completion.was_stopped(messages)
         and not completion.has_changed_files(messages, tools)
         and bool(completion.further(messages, tools))
     )
@@ -106,6 +134,17 @@ def _may_go_on(judge: Judge, messages: Sequence[BaseMessage], tools: Tools) -> b
 def _was_early(message: BaseMessage) -> bool:
     said = message.response_metadata.get(JUDGED) if isinstance(message, AIMessage) else None
     return said is not None and not said["tool"] and said["odds"] < said["threshold"]
+
+
+async def _of_answer(judge: Judge, messages: list[BaseMessage], answer: str) -> Verdict | None:
+    """Judge an answer; it is there, so a server that fails now costs the question alone."""
+    try:
+        verdict = await judge.of_answer(messages, answer)
+    except Exception:
+        _log.debug("the judge of the answer failed", exc_info=True)
+        return None
+    _log.debug("the judge of the answer: %s", verdict)
+    return verdict
 
 
 async def _of_call(judge: Judge, messages: list[BaseMessage], tools: Tools, out: ChatGenerationChunk) -> Verdict | None:

@@ -12,9 +12,11 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from agent.react.examples import BUILT_IN, one_line
 
 _DENIAL = re.compile(r"\b(?:no|not|cannot|invalid|unknown|error|failed)\b|n't\b", re.I)
+_REFUSAL_CHARS = 200
+"""A longer plain result, or one of JSON, is data: what stands in it is not what became of the call."""
 _MISSING = re.compile(
     r"\bthere (?:is|are) no\b|\bno such\b|\bno \w+ match|\b(?:not|n't) (?:exist|found|known)\b|(?:not|n't) find\b"
-    r"|\b(?:unknown|invalid)\b",
+    r"|\b(?:unknown|invalid) \w",
     re.I,
 )
 """How a result says that what an argument names is not there; "No rain tomorrow" is an answer."""
@@ -24,8 +26,19 @@ _ADVICE = re.compile(r"\b(?:[Cc]all|use|see) (read_file|list_directory|edit_file
 
 
 def has_failed(result: ToolMessage) -> bool:
-    """Say whether a call has failed: by its status, or in a tool that A2IA does not ship by what it says."""
-    return result.status == "error" or (result.name not in BUILT_IN and bool(_DENIAL.search(result.text)))
+    """Say whether a call was made and failed: by its status, or in a tool that A2IA does not ship by what it says."""
+    artifact = result.artifact if isinstance(result.artifact, dict) else {}
+    if artifact.get("format_error") or artifact.get("status") in ("denied", "interrupted"):
+        return False
+    if result.status == "error":
+        return True
+    short = len(result.text) <= _REFUSAL_CHARS and not result.text.lstrip().startswith(("{", "["))
+    return short and result.name not in BUILT_IN and bool(_DENIAL.search(result.text))
+
+
+def has_missed(result: ToolMessage) -> bool:
+    """Say whether a call has failed because there is nothing of the kind that an argument named."""
+    return has_failed(result) and bool(_MISSING.search(result.text))
 
 
 def named_tools(result: ToolMessage, tools: Set[str]) -> set[str]:
@@ -36,37 +49,41 @@ def named_tools(result: ToolMessage, tools: Set[str]) -> set[str]:
     return {name for name in long if re.search(rf"\b{re.escape(name)}\b", result.text)}
 
 
-def ways_out(result: ToolMessage, servers: Mapping[str, str]) -> set[str]:
-    """Return the tools that a failed call says to use, or that may look up what it lacked; `servers` is each tool's.
+def ways_out(result: ToolMessage, servers: Mapping[str, str], tried: Set[str]) -> set[str]:
+    """Return the untried tools that a failed call says to use, or that may look up what it lacked.
 
-    Only tools that look something up, and another try of an edit: nothing else is ever asked for unseen.
+    `servers` is each tool's. Only tools that look something up, and another try of an edit: nothing else is ever asked
+    for unseen. The look-ups of a server that are not named are asked for once.
     """
     if not has_failed(result):
         return set()
     if result.name in BUILT_IN:
-        return set(_ADVICE.findall(result.text)) & servers.keys()
-    server = servers.get(result.name or "") if _MISSING.search(result.text) else None
-    beside = {name for name, other in servers.items() if other == server and name != result.name}
-    return {name for name in named_tools(result, servers.keys()) or beside if _LOOKUP.search(name)}
+        return (set(_ADVICE.findall(result.text)) & servers.keys()) - tried
+    if named := {name for name in named_tools(result, servers.keys()) if _LOOKUP.search(name)}:
+        return named - tried
+    if _LOOKUP.search(result.name or "") or not has_missed(result):
+        return set()
+    server = servers.get(result.name or "")
+    beside = {name for name, other in servers.items() if other == server and _LOOKUP.search(name)}
+    return set() if beside & tried else beside
 
 
 def is_way_out(taken: ToolMessage, failed: ToolMessage) -> bool:
     """Say whether the call with the result `taken` found what the call that `failed` lacked, so that it can be made."""
     if has_failed(taken) or failed.name in BUILT_IN or _LOOKUP.search(failed.name or ""):
         return False
-    taken_name = taken.name or ""
-    beside = (
-        _server(taken) == _server(failed) and bool(_LOOKUP.search(taken_name)) and bool(_MISSING.search(failed.text))
-    )
-    return beside or taken_name in named_tools(failed, {taken_name})
+    name = taken.name or ""
+    beside = _server(taken) == _server(failed) and bool(_LOOKUP.search(name))
+    return (beside and has_missed(failed)) or name in named_tools(failed, {name})
 
 
 def another_try(failed: ToolMessage, messages: Sequence[BaseMessage]) -> str:
     """Say that the call of `messages` that `failed` is to be made again, and with what in place of which argument."""
     calls = (call for message in messages if isinstance(message, AIMessage) for call in message.tool_calls)
     given = next((call["args"] for call in calls if call["id"] == failed.tool_call_id), {})
-    wrong = [value for value in given.values() if isinstance(value, str) and value and value in failed.text]
-    place = f' in place of "{one_line(wrong[0])}"' if wrong else ""
+    texts = [value for value in given.values() if isinstance(value, str) and value]
+    wrong = [value for value in texts if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", failed.text)]
+    place = f' in place of "{one_line(wrong[0])}"' if len(wrong) == 1 else ""
     return f"Call {failed.name} again, with what was found here{place}."
 
 

@@ -142,6 +142,10 @@ def free(thread: Thread) -> list[bool]:
         ("There is no lamp desk.", True, True),
         ("No lamp is on.", False, False),
         ("The lamps do not answer.", True, False),
+        ("dim did not finish within 120 s; whether it took effect is unknown.", True, False),
+        ("Dimmed. Bulb type: unknown.", False, False),
+        ('[{"lamp": "L1", "name": "Unknown lamp"}]', False, False),
+        (f"L1: {'a lamp, ' * 30} there is no other", False, False),
         ("The lamp is on; list_lamps tells the others.", False, False),
     ],
 )
@@ -158,6 +162,20 @@ async def test_a_call_that_failed_with_a_way_out_is_followed_by_a_call(said: str
     thread = Thread("react", script, [tool("dim", dim), tool("list_lamps", list_lamps)])
     await collect(thread.session.run("Dim the desk lamp."))
     assert free(thread) == [True, not held, True, True]
+
+
+async def test_look_ups_that_no_result_names_are_asked_for_once() -> None:
+    async def dim(lamp: str) -> str:
+        return "There is no such lamp."
+
+    async def list_lamps() -> str:
+        return "There is no lamp."
+
+    script = [says("dim", lamp="desk"), says("list_lamps"), says("dim", lamp="study"), Say("There is none.")]
+    tools = [tool("dim", dim), tool("list_lamps", list_lamps), tool("find_lamps", echo)]
+    thread = Thread("react", script, tools)
+    await collect(thread.session.run("Dim the desk lamp."))
+    assert free(thread) == [True, False, True, True]
 
 
 async def test_a_call_with_wrong_arguments_is_free_to_be_made_again() -> None:

@@ -1,5 +1,7 @@
 """In ReAct a failed guess at a file's text is shown to the model as the look at the file that comes before an edit."""
 
+from typing import Any
+
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
@@ -93,3 +95,24 @@ async def test_a_file_that_is_there_is_read_before_all_of_it_is_replaced(named: 
     await thread.graph.aupdate_state(thread.config, {"messages": [SystemMessage(f"Files in the workspace: {named}")]})
     _, result = await collect(thread.session.run("set seats to 52"))
     assert [step.tool for step in result.steps] == done
+
+
+async def test_a_file_that_a_text_only_speaks_of_is_written_at_once() -> None:
+    async def read_file(path: str) -> str:
+        return "Write the sum into sums.txt."
+
+    script = [says("read_file", path="task.txt"), says("write_file", path="sums.txt", content="5"), Say("Done.")]
+    thread = Thread("react", script, [tool("write_file", write_file), tool("read_file", read_file)])
+    _, result = await collect(thread.session.run("do task.txt"))
+    assert [step.tool for step in result.steps] == ["read_file", "write_file"]
+
+
+async def test_a_path_that_is_no_text_is_told_as_a_mistake() -> None:
+    script = [Say(calls=[("edit_file", {"path": ["a"], "old": "b", "new": "c"})]), Say("I cannot.")]
+    thread = Thread("react", script, [tool("edit_file", edit_file), tool("read_file", read_file)])
+    _, result = await collect(thread.session.run("set seats to 52"))
+    assert [(step.tool, step.status) for step in result.steps] == [("edit_file", "error")]
+
+
+def says(name: str, /, **args: Any) -> Say:
+    return Say(calls=[(name, args)])

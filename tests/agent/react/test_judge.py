@@ -194,6 +194,35 @@ async def test_a_long_answer_streams_and_is_not_judged() -> None:
     assert sum(bool(chunk.text) for chunk in chunks) > 10
 
 
+@pytest.mark.parametrize("status", ["denied", "interrupted"])
+async def test_an_answer_after_a_call_that_was_not_allowed_is_not_judged(status: str) -> None:
+    stopped = ToolMessage("no", tool_call_id="1", name="look", status="error", artifact={"status": status})
+    chunks, inner = await answer_of([Say(EARLY)], [*BEGUN[:2], stopped])
+    assert whole(chunks).text == EARLY and len(inner.asked) == 1
+
+
+async def test_what_failed_may_be_called_again_for_an_early_answer() -> None:
+    sent = AIMessage("", tool_calls=[{"name": "send", "args": {}, "id": "1"}])
+    missed = ToolMessage("There is no person Bo.", tool_call_id="1", name="send")
+    _, inner = await answer_of([Say(EARLY), Say(odds=-1.0), Say(calls=[("send", {})])], [ASKED, sent, missed])
+    assert "Action: send" in inner.options[2]["grammar"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [Say(error=ConnectionError("gone"))],
+        [Say(odds=-1.0), Say(error=ConnectionError("gone"))],
+        [Say(odds=-1.0), Say(calls=[("send", {})], finish="length")],
+    ],
+    ids=["the judge fails", "the second reply fails", "the second reply is cut"],
+)
+async def test_an_answer_that_is_there_outlives_what_fails_behind_it(script: list[Say]) -> None:
+    chunks, _ = await answer_of([Say(EARLY), *script], BEGUN)
+    message = whole(chunks)
+    assert (message.text, message.tool_call_chunks) == (EARLY, [])
+
+
 async def test_an_answer_without_a_call_before_it_is_not_judged() -> None:
     chunks, inner = await answer_of([Say(EARLY)], [ASKED])
     assert whole(chunks).text == EARLY and len(inner.asked) == 1

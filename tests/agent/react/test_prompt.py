@@ -5,6 +5,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from agent.react.examples import observation
 from agent.react.prompt import render, tool_line
+from agent.react.ways_out import another_try
 
 CALL = AIMessage("", tool_calls=[{"id": "1", "name": "read", "args": {"path": "a"}}])
 RESULT = ToolMessage("text of a", tool_call_id="1")
@@ -110,3 +111,17 @@ def test_a_call_that_failed_is_asked_for_again_once_the_way_out_was_taken() -> N
         'Call water_level again, with what was found here in place of "Mill".]',
         going,
     ]
+
+
+@pytest.mark.parametrize(
+    ("args", "place"),
+    [
+        ({"lamp": "desk", "text": "hi"}, ' in place of "desk"'),
+        ({"lamp": "desk", "room": "study"}, ""),
+        ({"lamp": 7}, ""),
+    ],
+)
+def test_the_wrong_value_is_named_where_it_is_certain(args: dict[str, Any], place: str) -> None:
+    failed = ToolMessage("There is no lamp desk in the study of this house.", tool_call_id="1", name="dim")
+    thread = [AIMessage("", tool_calls=[{"name": "dim", "args": args, "id": "1"}])]
+    assert another_try(failed, thread) == f"Call dim again, with what was found here{place}."
