@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
@@ -18,6 +18,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.backends.base import ConstraintKind, CountsTokens
 from agent.errors import UsageError
+from agent.react.flags import with_named_flags
 from agent.react.form import Form, Reader, form_for
 from agent.react.judge import Judge
 from agent.react.judged import judged
@@ -102,6 +103,8 @@ class ReActChatModel(StreamedChatModel):
         tools = kwargs.pop("tools", [])
         functions, answer = _chosen(_functions(tools), kwargs.pop("tool_choice", None))
         if self.constrain:
+            request = next((one.text for one in reversed(messages) if isinstance(one, HumanMessage)), "")
+            functions = [with_named_flags(function, request) for function in functions]
             seen = seen_files(messages)
             kwargs |= self.constrain(_constraint(self.form, json.dumps(functions), answer, json.dumps(seen)))
         prompt = self.prompt(messages, tools)
