@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from agent.react.examples import BUILT_IN, one_line
+from agent.react.examples import BUILT_IN, gives_orders, one_line
 from agent.react.toolset import READ_ONLY
 from agent.react.ways_out import has_missed, named_tools
 
@@ -77,10 +77,12 @@ def _done(messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]]) -
     return {result.name or "" for result in results if not (named_tools(result, names) or has_missed(result))}
 
 
-def was_stopped(messages: Sequence[BaseMessage]) -> bool:
-    """Say whether a person did not allow a call, or it was interrupted: then nothing is done behind their back."""
-    artifacts = (message.artifact for message in messages if isinstance(message, ToolMessage))
-    return any(isinstance(one, dict) and one.get("status") in ("denied", "interrupted") for one in artifacts)
+def must_end(messages: Sequence[BaseMessage]) -> bool:
+    """Say whether no call may be asked for: a person stopped one, or a result gives orders that it might obey."""
+    results = [message for message in messages if isinstance(message, ToolMessage)]
+    artifacts = [result.artifact for result in results if isinstance(result.artifact, dict)]
+    stopped = any(artifact.get("status") in ("denied", "interrupted") for artifact in artifacts)
+    return stopped or any(gives_orders(result.text) for result in results)
 
 
 WORKED = [

@@ -37,7 +37,7 @@ def observation(
     """
     asked = one_line(request)
     asked = asked if len(asked) <= _REQUEST_CHARS else f"{asked[:_REQUEST_CHARS]}..."
-    warning = f"\n\n{_WARNING}" if _ORDERS.search(result) else ""
+    warning = f"\n\n{_WARNING}" if gives_orders(result) else ""
     going = f"If that is done, give the {ending}. If not, take the next step."
     if error or named:
         going = "Correct the step."
@@ -46,6 +46,11 @@ def observation(
     elif again:
         going = again
     return f"Observation: {result}{warning}\n\n[The user asked: {asked}\n{going}]"
+
+
+def gives_orders(result: str) -> bool:
+    """Say whether a result reads as if it told the model what to do."""
+    return bool(_ORDERS.search(result))
 
 
 def one_line(text: str) -> str:

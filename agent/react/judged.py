@@ -125,7 +125,7 @@ def _may_go_on(judge: Judge, messages: Sequence[BaseMessage], tools: Tools) -> b
         judge.judges_answers
         and isinstance(messages[-1], ToolMessage)
         and not any(_was_early(message) for message in messages)
-        and not completion.was_stopped(messages)
+        and not completion.must_end(messages)
         and not completion.has_changed_files(messages, tools)
         and bool(completion.further(messages, tools))
     )
