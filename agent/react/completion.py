@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from agent.react.examples import BUILT_IN, gives_orders, one_line
-from agent.react.toolset import READ_ONLY
+from agent.react.toolset import READ_ONLY, SERVER
 from agent.react.ways_out import has_missed, named_tools
 
 LONGEST = 300
@@ -61,9 +61,20 @@ def has_changed_files(messages: Sequence[BaseMessage], tools: Sequence[Mapping[s
 
 
 def further(messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of `tools` (OpenAI form) that can be called to go on: none that would change something twice."""
+    """Return the names of `tools` (OpenAI form) that can be called to go on.
+
+    Those that change nothing, and those of another server that the thread already works with, unless they may have
+    changed something: what nobody asked for is easily done by a model that has to call something.
+    """
+    results = [message for message in messages if isinstance(message, ToolMessage)]
+    used = {one.artifact.get(SERVER) if isinstance(one.artifact, dict) else None for one in results}
     twice = _done(messages, tools) & _changing(tools)
-    return [tool["function"]["name"] for tool in tools if tool["function"]["name"] not in twice]
+    names = {tool["function"]["name"]: tool for tool in tools if tool["function"]["name"] not in twice}
+    return [
+        name
+        for name, tool in names.items()
+        if tool.get(READ_ONLY) or (name not in BUILT_IN and tool.get(SERVER) in used)
+    ]
 
 
 def _changing(tools: Sequence[Mapping[str, Any]]) -> set[str]:

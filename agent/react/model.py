@@ -26,7 +26,7 @@ from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
 from agent.react.seen import seen_files
 from agent.react.streamed import StreamedChatModel
-from agent.react.toolset import OVERWRITES, READ_ONLY
+from agent.react.toolset import OVERWRITES, READ_ONLY, SERVER
 from agent.transcript import Transcript
 
 _log = logging.getLogger(__name__)
@@ -150,11 +150,11 @@ class ReActChatModel(StreamedChatModel):
 
 
 def tool_spec(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> dict[str, Any]:
-    """Return a tool in OpenAI form, with a mark beside it if it changes nothing, or if it overwrites files here."""
+    """Return a tool in OpenAI form, with marks beside it: its server, that it changes nothing, that it overwrites."""
     hints = (isinstance(tool, BaseTool) and tool.metadata) or {}
     overwrites = hints.get("builtin") and hints.get("destructive") and not hints.get("open_world")
-    marks = {READ_ONLY: hints.get("read_only") is True, OVERWRITES: bool(overwrites)}
-    return convert_to_openai_tool(tool) | {mark: True for mark, set_ in marks.items() if set_}
+    marks = {READ_ONLY: hints.get("read_only") is True, OVERWRITES: bool(overwrites), SERVER: hints.get("server")}
+    return convert_to_openai_tool(tool) | {mark: value for mark, value in marks.items() if value}
 
 
 def _functions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,9 @@ READ_ONLY = "read_only"
 OVERWRITES = "overwrites"
 """Key beside it that says that a tool of A2IA's own replaces what stands in the workspace's files."""
 
+SERVER = "server"
+"""Key beside it that names the MCP server of a tool."""
+
 _DECORATION = re.compile(r"^[\s`*_\"'<\[(#:>-]+|[\s`*\"'>\]):;.,!-]+$")
 _PREFIX = re.compile(
     r"^(?:(?:use|call|run|invoke|using|the|tool|function|action|functions?|default_api|tools?)(?:[\s:.]+|$))+", re.I

@@ -13,7 +13,7 @@ from agent.react.calibration import Thresholds, cases, learn, remember, threshol
 from agent.react.judge import Judge
 from agent.react.judged import JUDGED
 from agent.react.model import ReActChatModel
-from agent.react.toolset import OVERWRITES, READ_ONLY
+from agent.react.toolset import OVERWRITES, READ_ONLY, SERVER
 from agent.react.yes_no import YesNo
 from tests.fakes import Say, ScriptedModel
 from tests.servers.vllm import VLLM
@@ -199,6 +199,17 @@ async def test_an_answer_after_a_call_that_was_not_allowed_is_not_judged(status:
     stopped = ToolMessage("no", tool_call_id="1", name="look", status="error", artifact={"status": status})
     chunks, inner = await answer_of([Say(EARLY)], [*BEGUN[:2], stopped])
     assert whole(chunks).text == EARLY and len(inner.asked) == 1
+
+
+async def test_in_place_of_an_early_answer_nothing_is_changed_that_the_thread_does_not_work_with() -> None:
+    look = LOOK | {READ_ONLY: True, SERVER: "here"}
+    other = SEND | {SERVER: "mail"}
+    run = SEND | {"function": {**SEND["function"], "name": "execute_command"}, SERVER: "here"}
+    seen = ToolMessage("no", tool_call_id="1", name="look", artifact={"server": "here"})
+    script = [Say(EARLY), Say(odds=-1.0), Say(calls=[("look", {})])]
+    _, inner = await answer_of(script, [*BEGUN[:2], seen], [look, other, run])
+    grammar = inner.options[2]["grammar"]
+    assert [name in grammar for name in ("Action: look", "Action: send", "execute_command")] == [True, False, False]
 
 
 async def test_an_answer_after_a_result_that_gives_orders_is_not_judged() -> None:
