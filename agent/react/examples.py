@@ -11,7 +11,8 @@ _REQUEST_CHARS = 300
 _ORDERS = re.compile(
     r"(ignore|disregard|forget)\W+(\w+\W+){0,3}(previous|prior|above|earlier|all)\b"
     r"|you must (now|first)|new instructions"
-    r"|(note|message|instructions?) (to|for) (the |any )?(assistant|ai|agent|model)\b|before you answer",
+    r"|(note|message|instructions?) (to|for) (the |any )?(assistant|ai|agent|model)\b|before you answer"
+    r"|\b(assistant|ai|agent|model)s?\b\W+(\w+\W+){0,6}(order|must|run|execute|delete|obey)\b",
     re.I,
 )
 _WAY_OUT = re.compile(r"\b(again|must be|takes|choose|use|give|add)\b")
