@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from agent.context import cut_text
 from agent.mcp.convert import unknown_tool
+from agent.react.seen import SAME_CALL
 from graphs.nodes import CallNode, Update
 from graphs.state import CallStatus, CallTask, call_result
 
@@ -61,7 +62,7 @@ def tools_node(tools: Sequence[BaseTool], *, max_chars: int) -> CallNode:
     return run
 
 
-_SAME = "You made this same call before and nothing has changed since, so the result is the same:"
+_SAME = f"{SAME_CALL} and nothing has changed since, so the result is the same:"
 _AGAIN = "This is the second call in a row that could not be made: the next one is the last. Change the arguments, or"
 _AGAIN += " choose another tool, or ask the user for what is missing."
 _KNOWN_CHARS = 1500

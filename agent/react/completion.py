@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from agent.react.examples import BUILT_IN, gives_orders, one_line
 from agent.react.toolset import READ_ONLY, SERVER
-from agent.react.ways_out import has_missed, named_tools
+from agent.react.ways_out import has_missed, named_tools, server_of, was_stopped
 
 LONGEST = 300
 """Characters. A longer answer is not judged: it streams, and a model that writes so much has seen something."""
@@ -67,7 +67,7 @@ def further(messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]])
     changed something: what nobody asked for is easily done by a model that has to call something.
     """
     results = [message for message in messages if isinstance(message, ToolMessage)]
-    used = {one.artifact.get(SERVER) if isinstance(one.artifact, dict) else None for one in results}
+    used = {server_of(result) for result in results}
     twice = _done(messages, tools) & _changing(tools)
     names = {tool["function"]["name"]: tool for tool in tools if tool["function"]["name"] not in twice}
     return [
@@ -91,9 +91,7 @@ def _done(messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]]) -
 def must_end(messages: Sequence[BaseMessage]) -> bool:
     """Say whether no call may be asked for: a person stopped one, or a result gives orders that it might obey."""
     results = [message for message in messages if isinstance(message, ToolMessage)]
-    artifacts = [result.artifact for result in results if isinstance(result.artifact, dict)]
-    stopped = any(artifact.get("status") in ("denied", "interrupted") for artifact in artifacts)
-    return stopped or any(gives_orders(result.text) for result in results)
+    return any(was_stopped(result) or gives_orders(result.text) for result in results)
 
 
 WORKED = [

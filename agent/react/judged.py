@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ JUDGED = "judged"
 """Key of `response_metadata` that holds the judge's verdict on a call or an answer."""
 
 Tools = Sequence[Mapping[str, Any]]
-Chunks = AsyncIterator[ChatGenerationChunk]
+Chunks = AsyncGenerator[ChatGenerationChunk, None]
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ async def judged(judge: Judge, messages: list[BaseMessage], tools: Tools, reply:
     verdict: Verdict | None = None
     held = _Held(completion.LONGEST if _may_go_on(judge, messages, tools) else 0)
     first: AIMessageChunk | None = None
-    async with aclosing(reply(messages)) as chunks:  # type: ignore[type-var]
+    async with aclosing(reply(messages)) as chunks:
         async for out in chunks:
             first = _with(first, out)
             verdict = await _of_call(judge, messages, tools, out) or verdict

@@ -21,7 +21,7 @@ from agent.errors import UsageError
 from agent.react.flags import with_named_flags
 from agent.react.form import Form, Reader, form_for
 from agent.react.judge import Judge
-from agent.react.judged import judged
+from agent.react.judged import Chunks, judged
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
 from agent.react.seen import seen_files
@@ -126,7 +126,7 @@ class ReActChatModel(StreamedChatModel):
         """Give the chunks of a reply, judged where there is a judge and the reply is free to be a call or an answer."""
         identity = f"run-{uuid.uuid4()}"
 
-        def reply(thread: list[BaseMessage], choice: Any = None) -> AsyncIterator[ChatGenerationChunk]:
+        def reply(thread: list[BaseMessage], choice: Any = None) -> Chunks:
             held = {} if choice is None else {"tool_choice": choice}
             return self._reply(thread, stop, kwargs | held, identity)
 
@@ -140,7 +140,7 @@ class ReActChatModel(StreamedChatModel):
 
     async def _reply(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], identity: str
-    ) -> AsyncIterator[ChatGenerationChunk]:
+    ) -> Chunks:
         reader = _ReplyReader(self.form.reader(kwargs.get("tools", [])), identity)
         prompt, arguments = self._request(messages, stop, kwargs)
         async for chunk in self.inner._astream(prompt, **arguments):

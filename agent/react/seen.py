@@ -17,8 +17,8 @@ _PART = re.compile(r"\[lines? \d")
 _ALL = re.compile(r"\A\[all \d+ lines\]\n")
 _LEFT_OUT = re.compile(r"\n\[\.\.\. \d+ characters left out")
 _EMPTY = "(empty file)"
-_SAME = "You made this same call before"
-"""How `graphs.tool_node` begins the result of a repeated call."""
+SAME_CALL = "You made this same call before"
+"""How the result of a repeated call begins."""
 _WORDY = 100
 _PIECES = re.compile(r"[^\S\n]*\n|[^\S\n]+(?=\S)|[^\n]*\S|[^\S\n]+")
 _WORDS = re.compile(r"\w+|\W")
@@ -69,7 +69,7 @@ def _file_text(result: ToolMessage, before: str | None) -> str | None:
     """Return the text of a file as `read_file` gave it, without its notes; `before` if it is a part or the same."""
     text = result.text
     cut = isinstance(result.artifact, dict) and result.artifact.get("truncated")
-    if cut or _LEFT_OUT.search(text) or _PART.match(text) or text.startswith(_SAME):
+    if cut or _LEFT_OUT.search(text) or _PART.match(text) or text.startswith(SAME_CALL):
         return before
     return "" if text == _EMPTY else _POINTER.sub("", _ALL.sub("", text))
 

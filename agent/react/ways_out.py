@@ -6,6 +6,7 @@ takes that for the answer, where a look at the codes and the same call with the 
 
 import re
 from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
@@ -27,13 +28,17 @@ _ADVICE = re.compile(r"\b(?:[Cc]all|use|see) (read_file|list_directory|edit_file
 
 def has_failed(result: ToolMessage) -> bool:
     """Say whether a call was made and failed: by its status, or in a tool that A2IA does not ship by what it says."""
-    artifact = result.artifact if isinstance(result.artifact, dict) else {}
-    if artifact.get("format_error") or artifact.get("status") in ("denied", "interrupted"):
+    if was_stopped(result) or _artifact(result).get("format_error"):
         return False
     if result.status == "error":
         return True
     short = len(result.text) <= _REFUSAL_CHARS and not result.text.lstrip().startswith(("{", "["))
     return short and result.name not in BUILT_IN and bool(_DENIAL.search(result.text))
+
+
+def was_stopped(result: ToolMessage) -> bool:
+    """Say whether a person did not allow the call, or it was interrupted."""
+    return _artifact(result).get("status") in ("denied", "interrupted")
 
 
 def has_missed(result: ToolMessage) -> bool:
@@ -73,7 +78,7 @@ def is_way_out(taken: ToolMessage, failed: ToolMessage) -> bool:
     if has_failed(taken) or failed.name in BUILT_IN or _LOOKUP.search(failed.name or ""):
         return False
     name = taken.name or ""
-    beside = _server(taken) == _server(failed) and bool(_LOOKUP.search(name))
+    beside = server_of(taken) == server_of(failed) and bool(_LOOKUP.search(name))
     return (beside and has_missed(failed)) or name in named_tools(failed, {name})
 
 
@@ -87,5 +92,10 @@ def another_try(failed: ToolMessage, messages: Sequence[BaseMessage]) -> str:
     return f"Call {failed.name} again, with what was found here{place}."
 
 
-def _server(result: ToolMessage) -> str | None:
-    return result.artifact.get("server") if isinstance(result.artifact, dict) else None
+def server_of(result: ToolMessage) -> str | None:
+    """Return the server whose tool gave a result, None where it does not tell."""
+    return _artifact(result).get("server")
+
+
+def _artifact(result: ToolMessage) -> Mapping[str, Any]:
+    return result.artifact if isinstance(result.artifact, dict) else {}
