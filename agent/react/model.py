@@ -18,10 +18,10 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.backends.base import ConstraintKind, CountsTokens
 from agent.errors import UsageError
-from agent.react.flags import with_named_flags
 from agent.react.form import Form, Reader, form_for
 from agent.react.judge import Judge
 from agent.react.judged import Chunks, judged
+from agent.react.named import with_named_options
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
 from agent.react.seen import seen_files
@@ -104,7 +104,7 @@ class ReActChatModel(StreamedChatModel):
         functions, answer = _chosen(_functions(tools), kwargs.pop("tool_choice", None))
         if self.constrain:
             request = next((one.text for one in reversed(messages) if isinstance(one, HumanMessage)), "")
-            functions = [with_named_flags(function, request) for function in functions]
+            functions = [with_named_options(function, request) for function in functions]
             seen = seen_files(messages)
             kwargs |= self.constrain(_constraint(self.form, json.dumps(functions), answer, json.dumps(seen)))
         prompt = self.prompt(messages, tools)

@@ -1,16 +1,18 @@
-"""An optional flag that the user names has to be written."""
+"""An optional argument that the user names has to be written."""
 
 from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
 
-from agent.react.flags import with_named_flags
 from agent.react.model import ReActChatModel
+from agent.react.named import with_named_options
 from tests.fakes import Say, ScriptedModel
 
 FLAG = {"type": "boolean"}
 TEXT = {"type": "string"}
+SORTS = {"type": "string", "enum": ["popularity", "price"]}
+LIST = {"type": "array", "items": {"type": "string", "enum": ["Points", "Rebounds"]}}
 
 
 def records(**optional: Any) -> dict[str, Any]:
@@ -34,16 +36,44 @@ def records(**optional: Any) -> dict[str, Any]:
     ],
 )
 def test_a_flag_is_required_where_the_request_names_it(name: str, request_: str, named: bool) -> None:
-    parameters = with_named_flags(records(**{name: FLAG}), request_)["parameters"]
+    parameters = with_named_options(records(**{name: FLAG}), request_)["parameters"]
     assert (name in parameters["required"]) is named
     if named:
         assert list(parameters["properties"]) == ["county", name]
 
 
-def test_only_flags_are_required() -> None:
+@pytest.mark.parametrize(
+    ("schema", "request_", "named"),
+    [
+        (SORTS, "Sort by popularity, please.", True),
+        (SORTS, "Is it popular?", False),
+        (SORTS, "By price or by popularity?", False),
+        ({"anyOf": [SORTS, {"type": "null"}]}, "by price", True),
+        ({"$ref": "#/$defs/Sort"}, "by price", True),
+        (LIST, "Look up point and rebound stats.", True),
+        (LIST, "Look up his stats.", False),
+        ({"type": "array"}, "a list", False),
+        ({"type": "string", "description": "E.g. 'IPR', 'Patent' or \"Trade Mark\"."}, "a patent lawsuit", True),
+        ({"type": "string", "description": "E.g. 'IPR', 'Patent' or \"Trade Mark\"."}, "of a trade mark", True),
+        ({"type": "string", "description": "It's the owner's name, or a company's."}, "the owner", False),
+        ({"type": "integer", "enum": [1, 2]}, "1 of them", False),
+        ({"type": "string", "enum": ["to", "by"]}, "by me", False),
+        (True, "anything", False),
+    ],
+)
+def test_an_option_is_required_where_the_request_tells_one_of_its_values(
+    schema: Any, request_: str, named: bool
+) -> None:
+    function = records(option=schema)
+    function["parameters"]["$defs"] = {"Sort": SORTS}
+    parameters = with_named_options(function, request_)["parameters"]
+    assert ("option" in parameters["required"]) is named
+
+
+def test_an_option_without_values_is_not_required_by_its_name() -> None:
     function = records(owner=TEXT)
-    assert with_named_flags(function, "of the owner") is function
-    assert with_named_flags({"name": "look"}, "look") == {"name": "look"}
+    assert with_named_options(function, "of the owner") is function
+    assert with_named_options({"name": "look"}, "look") == {"name": "look"}
 
 
 async def test_the_model_is_held_to_it_and_the_prompt_stays() -> None:
