@@ -67,7 +67,8 @@ async def _odds(judge: Judge, case: Mapping[str, Any]) -> float | None:
     if "answer" in case:
         return await judge.completeness(case["request"], case["steps"], case["answer"])
     tool = case["tool"] if isinstance(case["tool"], Mapping) else {"name": "tool", "description": case["tool"]}
-    return await judge.need(case["request"], tool)
+    ask = judge.need if case["kind"] == "workspace" else judge.fit
+    return await ask(case["request"], tool)
 
 
 def is_below(row: Mapping[str, Any], learned: Thresholds) -> bool:

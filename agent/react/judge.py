@@ -14,6 +14,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from agent.react import completion, need
+from agent.react.examples import BUILT_IN
+from agent.react.told import evidence
 from agent.react.yes_no import YesNo
 
 _FEW = 6
@@ -27,7 +29,7 @@ class Verdict:
     tool: str
     """The tool of the call; empty for an answer."""
     odds: float
-    """Natural log of P(yes) / P(no)."""
+    """Natural log of P(yes) / P(no); of another server's tool with what the request itself tells (`told.evidence`)."""
     threshold: float
     seconds: float
 
@@ -53,7 +55,12 @@ class Judge:
         return self.complete > -math.inf
 
     async def of_call(
-        self, messages: Sequence[BaseMessage], tool: Mapping[str, Any], *, always: bool = False
+        self,
+        messages: Sequence[BaseMessage],
+        tool: Mapping[str, Any],
+        arguments: Mapping[str, Any],
+        *,
+        always: bool = False,
     ) -> Verdict | None:
         """Judge a call of `tool` (an OpenAI function spec) as the next step of the thread `messages`.
 
@@ -66,7 +73,7 @@ class Judge:
         if request is None or tool["name"] in request:
             return None
         began = time.monotonic()
-        odds = await self.need(request, tool)
+        odds = await self.fit(request, tool, arguments)
         return None if odds is None else Verdict(tool["name"], odds, self.needed, time.monotonic() - began)
 
     async def other_tool(
@@ -77,18 +84,25 @@ class Judge:
         others = [tool for tool in tools if tool["name"] != declined]
         if request is None or not 0 < len(others) <= _FEW:
             return None
-        odds = {tool["name"]: await self.need(request, tool) for tool in others}
+        odds = {tool["name"]: await self.fit(request, tool) for tool in others}
         name, best = max(odds.items(), key=lambda one: -math.inf if one[1] is None else one[1])
         return name if best is not None and best >= self.needed else None
 
-    async def of_answer(self, messages: Sequence[BaseMessage], answer: str) -> Verdict | None:
-        """Judge `answer` as the end of the thread `messages`. None in a conversation that goes on, and as above."""
-        request = only_request(messages)
-        if request is None:
-            return None
+    async def of_answer(self, turn: Sequence[BaseMessage], answer: str) -> Verdict | None:
+        """Judge `answer` as the end of `turn`, which begins with its request. None where the server tells nothing."""
         began = time.monotonic()
-        odds = await self.completeness(request, completion.steps(messages), answer)
+        odds = await self.completeness(turn[0].text, completion.steps(turn), answer)
         return None if odds is None else Verdict("", odds, self.complete, time.monotonic() - began)
+
+    async def fit(
+        self, request: str, tool: Mapping[str, Any], arguments: Mapping[str, Any] | None = None
+    ) -> float | None:
+        """Return the log-odds that `tool` is needed, with what the request itself tells of another server's tool.
+
+        A2IA's own tools say nothing of what a request is about, so its words and values tell nothing of them.
+        """
+        odds = await self.need(request, tool)
+        return odds if odds is None or tool["name"] in BUILT_IN else odds + evidence(request, tool, arguments)
 
     async def need(self, request: str, tool: Mapping[str, Any]) -> float | None:
         """Return the log-odds that `tool` is needed for `request`; None where the server does not tell."""
@@ -106,6 +120,12 @@ def names_what_is_read(messages: Sequence[BaseMessage], arguments: str) -> bool:
     places = [place.strip("./") for place in re.findall(r'"([^"\\]*[./][^"\\]*)"', arguments)]
     named = [place for place in places if re.search(r"[./]", place)]
     return any(re.search(rf"(?<![\w./-]){re.escape(place)}(?![\w/-])", request) for place in named)
+
+
+def last_turn(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
+    """Return the messages from the last request on; none where nothing was asked."""
+    asked = [place for place, message in enumerate(messages) if isinstance(message, HumanMessage)]
+    return messages[asked[-1] :] if asked else []
 
 
 def only_request(messages: Sequence[BaseMessage]) -> str | None:

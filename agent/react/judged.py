@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGenerationChunk
 
-from agent.react import completion
-from agent.react.judge import Judge, Verdict, names_what_is_read
+from agent.react import completion, need
+from agent.react.judge import Judge, Verdict, last_turn, names_what_is_read
 from agent.react.prompt import AFTER_THINKING
 from agent.react.toolset import OVERWRITES, READ_ONLY
 
@@ -35,9 +35,8 @@ class Replies(Protocol):
 async def judged(judge: Judge, messages: list[BaseMessage], tools: Tools, reply: Replies) -> Chunks:
     """Give the chunks of a reply; where the judge declines its call or its answer, those of a second one.
 
-    In place of a call that is not needed stands one that is, where there are few tools, or an answer from the same
-    prompt; in place of an answer that is not complete another call, once in a turn. What was declined is not shown, but
-    for its thought.
+    In place of a call that is not needed stands one that is, where there are few tools, or an answer; in place of an
+    answer that is not complete another call, once in a turn. What was declined is not shown, but for its thought.
     """
     verdict: Verdict | None = None
     held = _Held(completion.LONGEST if _may_go_on(judge, messages, tools) else 0)
@@ -87,10 +86,12 @@ async def _second(
     if verdict.tool:
         functions = [tool["function"] for tool in tools]
         other = await judge.other_tool(messages, functions, verdict.tool)
-        async for out in reply(messages, allowed_tools([other]) if other else "none"):
+        at_work = any(isinstance(message, AIMessage) for message in messages)
+        hint = [] if other or at_work else [SystemMessage(need.HINT)]
+        async for out in reply([*messages, *hint], allowed_tools([other]) if other else "none"):
             yield out
         return
-    choice = allowed_tools(completion.further(messages, tools))
+    choice = allowed_tools(completion.further(last_turn(messages), tools))
     try:
         async for out in reply([*messages, SystemMessage(completion.HINT)], choice):
             if out.generation_info is None:
@@ -107,10 +108,16 @@ async def _second(
 
 def _is_call(last: ChatGenerationChunk) -> bool:
     calls = last.message.tool_call_chunks if isinstance(last.message, AIMessageChunk) else []
+    return bool(calls) and _arguments(calls[0]["args"]) is not None
+
+
+def _arguments(text: str | None) -> dict[str, Any] | None:
+    """Return the arguments of a call, None where they are no JSON object."""
     try:
-        return bool(calls) and isinstance(json.loads(calls[0]["args"] or ""), dict)
+        given = json.loads(text or "")
     except ValueError:
-        return False
+        return None
+    return given if isinstance(given, dict) else None
 
 
 def allowed_tools(names: Sequence[str]) -> dict[str, Any]:
@@ -121,13 +128,15 @@ def allowed_tools(names: Sequence[str]) -> dict[str, Any]:
 
 def _may_go_on(judge: Judge, messages: Sequence[BaseMessage], tools: Tools) -> bool:
     """Say whether an answer may come too early: behind a tool's result, with no file changed, not told so before."""
+    turn = last_turn(messages)
     return (
         judge.judges_answers
-        and isinstance(messages[-1], ToolMessage)
-        and not any(_was_early(message) for message in messages)
+        and len(turn) > 1
+        and isinstance(turn[-1], ToolMessage)
+        and not any(_was_early(message) for message in turn)
         and not completion.must_end(messages)
-        and not completion.has_changed_files(messages, tools)
-        and bool(completion.further(messages, tools))
+        and not completion.has_changed_files(turn, tools)
+        and bool(completion.further(turn, tools))
     )
 
 
@@ -139,7 +148,7 @@ def _was_early(message: BaseMessage) -> bool:
 async def _of_answer(judge: Judge, messages: list[BaseMessage], answer: str) -> Verdict | None:
     """Judge an answer; it is there, so a server that fails now costs the question alone."""
     try:
-        verdict = await judge.of_answer(messages, answer)
+        verdict = await judge.of_answer(last_turn(messages), answer)
     except Exception:
         _log.debug("the judge of the answer failed", exc_info=True)
         return None
@@ -152,7 +161,8 @@ async def _of_call(judge: Judge, messages: list[BaseMessage], tools: Tools, out:
     called = next((tool for tool in tools if calls and tool["function"]["name"] == calls[0]["name"]), None)
     if called is None or (called.get(READ_ONLY) and names_what_is_read(messages, calls[0]["args"] or "")):
         return None
-    verdict = await judge.of_call(messages, called["function"], always=bool(called.get(OVERWRITES)))
+    arguments = _arguments(calls[0]["args"])
+    verdict = await judge.of_call(messages, called["function"], arguments or {}, always=bool(called.get(OVERWRITES)))
     _log.debug("the judge of the call: %s", verdict)
     return verdict
 

@@ -18,6 +18,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.backends.base import ConstraintKind, CountsTokens
 from agent.errors import UsageError
+from agent.react.copied import without_copied
 from agent.react.form import Form, Reader, form_for
 from agent.react.judge import Judge
 from agent.react.judged import Chunks, judged
@@ -111,10 +112,18 @@ class ReActChatModel(StreamedChatModel):
         _log.debug("sent to the model:\n%s", Transcript(prompt))
         return prompt, {"stop": [*STOP, *(stop or [])], **kwargs}
 
+    def _reader(
+        self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]], identity: str | None = None
+    ) -> "_ReplyReader":
+        def mend(step: Call) -> Call:
+            return without_copied(step, messages, _functions(tools), self.form)
+
+        return _ReplyReader(self.form.reader(tools), mend, identity)
+
     def _chunks(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> Iterator[ChatGenerationChunk]:
-        reader = _ReplyReader(self.form.reader(kwargs.get("tools", [])))
+        reader = self._reader(messages, kwargs.get("tools", []))
         prompt, arguments = self._request(messages, stop, kwargs)
         for chunk in self.inner._stream(prompt, **arguments):
             yield from reader.feed(chunk)
@@ -141,7 +150,7 @@ class ReActChatModel(StreamedChatModel):
     async def _reply(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], identity: str
     ) -> Chunks:
-        reader = _ReplyReader(self.form.reader(kwargs.get("tools", [])), identity)
+        reader = self._reader(messages, kwargs.get("tools", []), identity)
         prompt, arguments = self._request(messages, stop, kwargs)
         async for chunk in self.inner._astream(prompt, **arguments):
             for out in reader.feed(chunk):
@@ -186,8 +195,9 @@ def _constraint(form: Form, functions: str, answer: bool, seen: str) -> str:
 class _ReplyReader:
     """Turns the inner model's chunks into chunks of canonical form."""
 
-    def __init__(self, stream: Reader, identity: str | None = None) -> None:
+    def __init__(self, stream: Reader, mend: Callable[[Call], Call], identity: str | None = None) -> None:
         self._stream = stream
+        self._mend = mend
         self._id = identity or f"run-{uuid.uuid4()}"
         self._usage: UsageMetadata | None = None
         self._thinks = False
@@ -210,6 +220,8 @@ class _ReplyReader:
         step, last = self._stream.finish()
         if isinstance(step, Call) and is_cut(self._metadata):
             step = Malformed(step.thought, "cut_off", _CUT, step.name)
+        if isinstance(step, Call):
+            step = self._mend(step)
         deltas = self._apart(last)
         content = "".join(delta.text for delta in deltas if delta.kind == "answer")
         thought = "".join(delta.text for delta in deltas if delta.kind == "thought")

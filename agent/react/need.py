@@ -10,6 +10,9 @@ _DESCRIPTION_CHARS = 300
 
 SYSTEM = "You check whether a program has to be run for what a user asks. Reply with one word, yes or no."
 
+HINT = "No tool does this. Answer from what you know; if it cannot be done or known without a tool, say so."
+"""What the model is told in place of a call that is not needed; it stands in no thread."""
+
 
 def question(request: str, tool: Mapping[str, Any]) -> str:
     """Return the question for a request and a tool (an OpenAI function spec)."""

@@ -49,11 +49,12 @@ async def test_a_call_that_is_needed_is_made() -> None:
     assert "Look at the sky." in inner.asked[1][-1].text and "Is it raining?" in inner.asked[1][-1].text
 
 
-async def test_a_call_that_is_not_needed_becomes_an_answer_from_the_same_prompt() -> None:
+async def test_a_call_that_is_not_needed_becomes_an_answer_that_may_say_so() -> None:
     script = [CALL, Say(odds=-2.0), Say(answer="I cannot see the sky.")]
     message, inner = await reply(script, [SystemMessage("Files: none"), ASKED])
     assert message.tool_calls == [] and message.text == "I cannot see the sky."
-    assert inner.asked[0] == inner.asked[2]
+    assert inner.asked[2][:-1] == inner.asked[0][:-1]
+    assert inner.asked[2][-1].text.startswith(f"{inner.asked[0][-1].text}\n[No tool does this.")
     assert "call_0" not in inner.options[2]["grammar"]
     assert message.usage_metadata["output_tokens"] == 5
 
@@ -73,6 +74,44 @@ async def test_a_tool_that_overwrites_is_judged_in_the_middle_of_work_too() -> N
     model = model_of(inner, needed=0)
     message = await model.bind(tools=[LOOK | {OVERWRITES: True}]).ainvoke(BEGUN)
     assert message.tool_calls == [] and message.text == "It says no."
+    assert inner.asked[2] == inner.asked[0]
+
+
+WEATHER: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Get the weather of a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+            "required": ["city", "days"],
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "odds", "called"),
+    [
+        ("How is the weather in Bern for 3 days?", -0.5, True),
+        ("How is it in Bern for 3 days?", -0.5, False),
+        ("How is it in Bern for 3 days?", 0.5, True),
+        ("How is the weather?", 0.5, False),
+    ],
+)
+async def test_what_the_request_itself_tells_of_the_call_counts_too(request_: str, odds: float, called: bool) -> None:
+    script = [Say(calls=[("get_weather", {"city": "Bern", "days": 3})]), Say(odds=odds), Say(answer="I do not know.")]
+    inner = ScriptedModel(script=script, protocol="react")
+    message = await model_of(inner, needed=0).bind_tools([WEATHER]).ainvoke([HumanMessage(request_)])
+    assert bool(message.tool_calls) is called
+
+
+async def test_the_words_of_a_built_in_tool_tell_nothing_of_a_request() -> None:
+    script = [Say(calls=[("read_file", {"path": "a.txt"})]), Say(odds=0.5)]
+    inner = ScriptedModel(script=script, protocol="react")
+    message = await model_of(inner, needed=0).bind_tools([READ]).ainvoke([HumanMessage("Who is the owner?")])
+    assert message.response_metadata[JUDGED]["odds"] == pytest.approx(0.5, abs=0.05)
 
 
 READ: dict[str, Any] = {

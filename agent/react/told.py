@@ -1,0 +1,98 @@
+"""What a request itself tells of a call: words that it shares with the tool, values that stand in it.
+
+A request that has nothing to do with a tool names none of its words, and the values of a call made all the same are
+made up. Both say more of a small model's call than its own judgement (docs/reliability.md).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MOST_SHARED = 3
+MOST_UNTOLD = 2
+_SHARED_WEIGHT = 1.5
+_UNTOLD_WEIGHT = 2.0
+"""In log-odds, as fitted on calls of BFCL that no other figure is of (docs/reliability.md)."""
+
+_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+")
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
+_WHEN = re.compile(r"\d{4}-\d\d|\d\d?:\d\d")
+_STEM = 5
+_SHORT = 5
+"""Words. A longer text, such as a query or a message, is written by the model and cannot stand in the request."""
+_COUNT_WORDS = "one two three four five six seven eight nine ten"
+_COUNTS = {word: count for count, word in enumerate(_COUNT_WORDS.split(), start=1)}
+_SCALES = (1, 0.01, 1_000, 1_000_000)
+"""A number may be meant as per cent, in thousands or in millions."""
+_COMMON_WORDS = """
+and any are based between both but calculate can compute could data default determine did does each find for from get
+give given has have how information into its list not off one our out over provide provided return returns show some
+specific tell than that the their them then there these this tool type under use used user users uses using value
+values was were what when where which who will with within would you your
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
+
+
+def evidence(request: str, tool: Mapping[str, Any], arguments: Mapping[str, Any] | None = None) -> float:
+    """Return what `request` tells for a call of `tool` (an OpenAI function spec), in log-odds; below 0 against it."""
+    untold = untold_values(request, tool, arguments or {})
+    return _SHARED_WEIGHT * shared_words(request, tool) - _UNTOLD_WEIGHT * untold
+
+
+def shared_words(request: str, tool: Mapping[str, Any]) -> int:
+    """Return how many telling words of a tool's name and description stand in `request`, at most `MOST_SHARED`."""
+    spec = f"{tool['name']} {tool.get('description') or ''}"
+    return min(MOST_SHARED, len(_stems(request) & _stems(spec)))
+
+
+def untold_values(request: str, tool: Mapping[str, Any], arguments: Mapping[str, Any]) -> int:
+    """Return how many of the required arguments of a call have values of which `request` tells nothing.
+
+    At most `MOST_UNTOLD`. Flags, given values, defaults, times and long texts are never counted.
+    """
+    parameters = tool.get("parameters") or {}
+    properties = parameters.get("properties") or {}
+    told = _Told(request)
+    needed = [name for name in parameters.get("required") or () if name in arguments]
+    return min(MOST_UNTOLD, sum(not told.has(arguments[name], properties.get(name)) for name in needed))
+
+
+class _Told:
+    def __init__(self, request: str) -> None:
+        words = [word.lower() for word in re.findall(r"[^\W\d_]+", request)]
+        self._beginnings = {word[: _STEM - 1] for word in words}
+        numbers = [float(text.replace(",", "")) for text in _NUMBER.findall(request)]
+        numbers += [_COUNTS[word] for word in words if word in _COUNTS]
+        self._numbers = {number * scale for number in numbers for scale in _SCALES}
+
+    def has(self, value: Any, schema: Any = None) -> bool:
+        """Say whether the request tells something of `value`, or need not, as its schema shows."""
+        given = schema if isinstance(schema, Mapping) else {}
+        if value is None or isinstance(value, bool) or "enum" in given or given.get("default") == value:
+            return True
+        if isinstance(value, int | float):
+            return abs(value) in self._numbers
+        if isinstance(value, str):
+            return self._has_text(value)
+        parts = list(value.values()) if isinstance(value, Mapping) else value
+        return not parts or any(self.has(part) for part in parts)
+
+    def _has_text(self, text: str) -> bool:
+        words = _WORD_OR_NUMBER.findall(text.lower())
+        if not words or len(words) > _SHORT or _WHEN.match(text):
+            return bool(text.strip())
+        return any(self._has_word(word) for word in words)
+
+    def _has_word(self, word: str) -> bool:
+        return float(word) in self._numbers if word[0].isdigit() else word[: _STEM - 1] in self._beginnings
+
+
+def words_of(text: str) -> set[str]:
+    """Return the words of three letters and more in a text, in small letters; parts of `camelCase` are words."""
+    return {part.lower() for part in _PARTS.findall(text) if len(part) > 2}
+
+
+def _stems(text: str) -> set[str]:
+    """Return the beginnings of the telling words in a text."""
+    return {word[:_STEM] for word in words_of(text) - _COMMON}
