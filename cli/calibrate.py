@@ -7,7 +7,7 @@ from agent.backends.base import Progress, TellsOdds
 from agent.backends.select import chosen, open_backend
 from agent.config import Settings, load_settings
 from agent.errors import UsageError
-from agent.react.calibration import LOST, Thresholds, cases, is_below, learn, remember, with_odds
+from agent.react.calibration import Thresholds, cases, is_below, learn, remember, with_odds
 from agent.react.judge import Judge
 from agent.react.yes_no import YesNo
 from cli.display import Display, guarded
@@ -50,7 +50,7 @@ async def _calibrate(settings: Settings, display: Display) -> None:
 
 
 def _summary(model: str, rows: list[dict[str, Any]], learned: Thresholds) -> str:
-    lines = [f"{model}: {len(rows)} cases, at most {LOST:.0%} of the needed tools and complete answers given up"]
+    lines = [f"{model}: {len(rows)} cases, told right with the thresholds learned from them:"]
     for kind, title, wrong in _KINDS:
         declined = [row for row in rows if row["kind"] == kind and is_below(row, learned)]
         lost, unfit = sum(row["fit"] for row in declined), [r for r in rows if r["kind"] == kind and not r["fit"]]

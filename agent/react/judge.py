@@ -15,11 +15,17 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from agent.react import completion, need
 from agent.react.examples import BUILT_IN
-from agent.react.told import evidence
+from agent.react.told import evidence, shared_words
 from agent.react.yes_no import YesNo
 
 _FEW = 6
-"""Most tools that are looked at in place of a declined one: each takes half a second to one and a half on 2 cores."""
+"""Most tools that are looked at in place of another: each takes half a second to one and a half on 2 cores."""
+
+_TELLING = 2
+"""Words that a tool has to share with a request to be looked at in place of one that shares none."""
+
+_BETTER = 1.0
+"""How much more it has to be needed then, in log-odds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +38,13 @@ class Verdict:
     """Natural log of P(yes) / P(no); of another server's tool with what the request itself tells (`told.evidence`)."""
     threshold: float
     seconds: float
+    instead: str | None = None
+    """The tool that is needed in place of this one."""
 
     @property
     def declined(self) -> bool:
-        """Whether the tool counts as not needed, the answer as not complete."""
-        return self.odds < self.threshold
+        """Whether the tool counts as not needed or not the right one, the answer as not complete."""
+        return self.odds < self.threshold or self.instead is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +67,11 @@ class Judge:
         messages: Sequence[BaseMessage],
         tool: Mapping[str, Any],
         arguments: Mapping[str, Any],
+        tools: Sequence[Mapping[str, Any]] = (),
         *,
         always: bool = False,
     ) -> Verdict | None:
-        """Judge a call of `tool` (an OpenAI function spec) as the next step of the thread `messages`.
+        """Judge a call of `tool`, one of `tools` (OpenAI function specs), as the next step of the thread `messages`.
 
         None where it needs no judge: in the middle of work (unless `always`), in a conversation that goes on, and where
         the user named the tool; and where the server tells no probabilities.
@@ -74,19 +83,30 @@ class Judge:
             return None
         began = time.monotonic()
         odds = await self.fit(request, tool, arguments)
-        return None if odds is None else Verdict(tool["name"], odds, self.needed, time.monotonic() - began)
-
-    async def other_tool(
-        self, messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]], declined: str
-    ) -> str | None:
-        """Return which of few `tools` (OpenAI function specs) is needed most in place of one that was declined."""
-        request = only_request(messages)
-        others = [tool for tool in tools if tool["name"] != declined]
-        if request is None or not 0 < len(others) <= _FEW:
+        if odds is None:
             return None
-        odds = {tool["name"]: await self.fit(request, tool) for tool in others}
-        name, best = max(odds.items(), key=lambda one: -math.inf if one[1] is None else one[1])
-        return name if best is not None and best >= self.needed else None
+        instead = await self._instead(request, tool, odds, tools)
+        return Verdict(tool["name"], odds, self.needed, time.monotonic() - began, instead)
+
+    async def _instead(
+        self, request: str, tool: Mapping[str, Any], odds: float, tools: Sequence[Mapping[str, Any]]
+    ) -> str | None:
+        """Return which of `tools` is needed in place of `tool`.
+
+        One of few where this one is declined, and where the request shares no word with it, one with which it does.
+        """
+        others = [other for other in tools if other["name"] != tool["name"]]
+        if odds < self.needed:
+            asked, least = others if len(others) <= _FEW else [], self.needed
+        elif tool["name"] in BUILT_IN or shared_words(request, tool):
+            return None
+        else:
+            foreign = (other for other in others if other["name"] not in BUILT_IN)
+            asked = [other for other in foreign if shared_words(request, other) >= _TELLING][:_FEW]
+            least = odds + _BETTER
+        fits = [(await self.fit(request, other), str(other["name"])) for other in asked]
+        best, name = max(((fit, name) for fit, name in fits if fit is not None), default=(-math.inf, None))
+        return name if best >= least else None
 
     async def of_answer(self, turn: Sequence[BaseMessage], answer: str) -> Verdict | None:
         """Judge `answer` as the end of `turn`, which begins with its request. None where the server tells nothing."""

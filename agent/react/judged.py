@@ -84,11 +84,9 @@ async def _second(
 ) -> Chunks:
     """Give the second reply; where it is no call that can be made, the answer that was held back after all."""
     if verdict.tool:
-        functions = [tool["function"] for tool in tools]
-        other = await judge.other_tool(messages, functions, verdict.tool)
         at_work = any(isinstance(message, AIMessage) for message in messages)
-        hint = [] if other or at_work else [SystemMessage(need.HINT)]
-        async for out in reply([*messages, *hint], allowed_tools([other]) if other else "none"):
+        hint = [] if verdict.instead or at_work else [SystemMessage(need.HINT)]
+        async for out in reply([*messages, *hint], allowed_tools([verdict.instead]) if verdict.instead else "none"):
             yield out
         return
     choice = allowed_tools(completion.further(last_turn(messages), tools))
@@ -162,7 +160,9 @@ async def _of_call(judge: Judge, messages: list[BaseMessage], tools: Tools, out:
     if called is None or (called.get(READ_ONLY) and names_what_is_read(messages, calls[0]["args"] or "")):
         return None
     arguments = _arguments(calls[0]["args"])
-    verdict = await judge.of_call(messages, called["function"], arguments or {}, always=bool(called.get(OVERWRITES)))
+    functions = [tool["function"] for tool in tools]
+    always = bool(called.get(OVERWRITES))
+    verdict = await judge.of_call(messages, called["function"], arguments or {}, functions, always=always)
     _log.debug("the judge of the call: %s", verdict)
     return verdict
 

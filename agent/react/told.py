@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 MOST_SHARED = 3
-MOST_UNTOLD = 2
 _SHARED_WEIGHT = 1.5
-_UNTOLD_WEIGHT = 2.0
-"""In log-odds, as fitted on calls of BFCL that no other figure is of (docs/reliability.md)."""
+_MADE_UP_WEIGHT = 1.5
+"""In log-odds, between what fits calls of the 0.5B and of the 1.5B model on cases of BFCL (docs/reliability.md)."""
 
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
 _WHEN = re.compile(r"\d{4}-\d\d|\d\d?:\d\d")
+_CODE = re.compile(r"[A-Z]{2,5}")
 _STEM = 5
 _SHORT = 5
 """Words. A longer text, such as a query or a message, is written by the model and cannot stand in the request."""
@@ -36,8 +36,8 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 
 def evidence(request: str, tool: Mapping[str, Any], arguments: Mapping[str, Any] | None = None) -> float:
     """Return what `request` tells for a call of `tool` (an OpenAI function spec), in log-odds; below 0 against it."""
-    untold = untold_values(request, tool, arguments or {})
-    return _SHARED_WEIGHT * shared_words(request, tool) - _UNTOLD_WEIGHT * untold
+    against = _MADE_UP_WEIGHT if is_made_up(request, tool, arguments or {}) else 0.0
+    return _SHARED_WEIGHT * shared_words(request, tool) - against
 
 
 def shared_words(request: str, tool: Mapping[str, Any]) -> int:
@@ -46,45 +46,47 @@ def shared_words(request: str, tool: Mapping[str, Any]) -> int:
     return min(MOST_SHARED, len(_stems(request) & _stems(spec)))
 
 
-def untold_values(request: str, tool: Mapping[str, Any], arguments: Mapping[str, Any]) -> int:
-    """Return how many of the required arguments of a call have values of which `request` tells nothing.
+def is_made_up(request: str, tool: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    """Say whether `request` tells of none of the values of a call's required arguments.
 
-    At most `MOST_UNTOLD`. Flags, given values, defaults, times and long texts are never counted.
+    Not counted are those that need not stand in it: flags, given values, defaults, times, codes (`EUR` for euro) and
+    long texts. A call with no others is not made up.
     """
     parameters = tool.get("parameters") or {}
     properties = parameters.get("properties") or {}
-    told = _Told(request)
+    request_ = _Request(request)
     needed = [name for name in parameters.get("required") or () if name in arguments]
-    return min(MOST_UNTOLD, sum(not told.has(arguments[name], properties.get(name)) for name in needed))
+    told = [request_.tells(arguments[name], properties.get(name)) for name in needed]
+    return False in told and True not in told
 
 
-class _Told:
-    def __init__(self, request: str) -> None:
-        words = [word.lower() for word in re.findall(r"[^\W\d_]+", request)]
+class _Request:
+    def __init__(self, text: str) -> None:
+        words = [word.lower() for word in re.findall(r"[^\W\d_]+", text)]
         self._beginnings = {word[: _STEM - 1] for word in words}
-        numbers = [float(text.replace(",", "")) for text in _NUMBER.findall(request)]
+        numbers = [float(number.replace(",", "")) for number in _NUMBER.findall(text)]
         numbers += [_COUNTS[word] for word in words if word in _COUNTS]
         self._numbers = {number * scale for number in numbers for scale in _SCALES}
 
-    def has(self, value: Any, schema: Any = None) -> bool:
-        """Say whether the request tells something of `value`, or need not, as its schema shows."""
+    def tells(self, value: Any, schema: Any = None) -> bool | None:
+        """Say whether it tells something of `value`; None where it need not, as its kind or its schema shows."""
         given = schema if isinstance(schema, Mapping) else {}
-        if value is None or isinstance(value, bool) or "enum" in given or given.get("default") == value:
-            return True
+        if value in (None, "", [], {}) or isinstance(value, bool) or "enum" in given or given.get("default") == value:
+            return None
         if isinstance(value, int | float):
             return abs(value) in self._numbers
         if isinstance(value, str):
-            return self._has_text(value)
-        parts = list(value.values()) if isinstance(value, Mapping) else value
-        return not parts or any(self.has(part) for part in parts)
+            return self._tells_text(value)
+        told = [self.tells(part) for part in (value.values() if isinstance(value, Mapping) else value)]
+        return True in told if set(told) & {True, False} else None
 
-    def _has_text(self, text: str) -> bool:
+    def _tells_text(self, text: str) -> bool | None:
         words = _WORD_OR_NUMBER.findall(text.lower())
-        if not words or len(words) > _SHORT or _WHEN.match(text):
-            return bool(text.strip())
-        return any(self._has_word(word) for word in words)
+        if not words or len(words) > _SHORT or _WHEN.match(text) or _CODE.fullmatch(text):
+            return None
+        return any(self._tells_word(word) for word in words)
 
-    def _has_word(self, word: str) -> bool:
+    def _tells_word(self, word: str) -> bool:
         return float(word) in self._numbers if word[0].isdigit() else word[: _STEM - 1] in self._beginnings
 
 

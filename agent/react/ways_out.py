@@ -21,7 +21,7 @@ _MISSING = re.compile(
     re.I,
 )
 """How a result says that what an argument names is not there; "No rain tomorrow" is an answer."""
-_LOOKUP = re.compile(r"(?:^|_)(?:find|search|list|lookup|look_up|query|by_name)(?:_|$)", re.I)
+_LOOKUP = re.compile(r"(?:^|_)(?:find|search|list|lookup|look_up|query)(?:_|$)", re.I)
 _ADVICE = re.compile(r"\b(?:[Cc]all|use|see) (read_file|list_directory|edit_file|git_status|git_log)\b")
 """How A2IA's own errors name a tool that helps; `execute_command` is left to the model."""
 

@@ -7,14 +7,14 @@ from tests.cli.support import Place
 
 
 def test_a_calibration_is_kept_for_the_model(place: Place) -> None:
-    place.say(*({"odds": 2.0 if pair["fit"] else -2.0} for pair in cases()))
+    place.say(*({"odds": 6.0 if pair["fit"] else -6.0} for pair in cases()))
     done = place.run("calibrate")
     assert done.code == 0, done.err
     assert "100% of the needless ones declined, 0 others lost" in done.out
     file = place.root / "home/state/a2ia/thresholds.json"
     assert str(file) in done.out
     learned = json.loads(file.read_text())["scripted-1"]
-    assert -2 < learned["workspace"] < 2 and -2 < learned["other"] < 2 and -2 < learned["answer"] < 2
+    assert -6 < learned["workspace"] < 6 and -2 < learned["other"] <= 6 and -6 < learned["answer"] < 6
 
 
 def test_a_server_that_tells_no_probabilities_is_said_so(place: Place) -> None:

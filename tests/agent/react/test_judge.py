@@ -97,7 +97,7 @@ WEATHER: dict[str, Any] = {
         ("How is the weather in Bern for 3 days?", -0.5, True),
         ("How is it in Bern for 3 days?", -0.5, False),
         ("How is it in Bern for 3 days?", 0.5, True),
-        ("How is the weather?", 0.5, False),
+        ("How is the weather?", -0.5, False),
     ],
 )
 async def test_what_the_request_itself_tells_of_the_call_counts_too(request_: str, odds: float, called: bool) -> None:
@@ -154,6 +154,28 @@ async def test_in_place_of_a_needless_call_stands_one_of_another_tool_that_is_ne
     message = await model_of(inner, needed=0).bind_tools([LOOK, SEND]).ainvoke([ASKED])
     assert [call["name"] for call in message.tool_calls] == called
     assert "Action: look" not in inner.options[3]["grammar"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "odds", "called"),
+    [
+        ("Send the mail to Mia.", [0.5, 0.5], "send_mail"),
+        ("Send the mail to Mia.", [2.9, -1.2], "get_weather"),
+        ("Send it to Mia.", [0.5], "get_weather"),
+        ("Send the mail about this city.", [0.5], "get_weather"),
+    ],
+    ids=["one of which the request tells", "not much more needed", "of none it tells enough", "it tells of both"],
+)
+async def test_in_place_of_a_tool_of_which_the_request_tells_nothing_stands_one_of_which_it_does(
+    request_: str, odds: list[float], called: str
+) -> None:
+    mail = {"name": "send_mail", "description": "Send a mail to a person.", "parameters": {"type": "object"}}
+    weather = WEATHER["function"] | {"parameters": {"type": "object", "properties": {}}}
+    script = [Say(calls=[("get_weather", {})]), *(Say(odds=odd) for odd in odds), Say(calls=[("send_mail", {})])]
+    inner = ScriptedModel(script=script, protocol="react")
+    tools = [{"type": "function", "function": function} for function in (weather, mail)]
+    message = await model_of(inner, needed=-1).bind(tools=tools).ainvoke([HumanMessage(request_)])
+    assert [call["name"] for call in message.tool_calls] == [called]
 
 
 EARLY = "It looks grey."
@@ -307,7 +329,7 @@ def test_thresholds_are_learned_kept_and_preferred_to_the_shipped_ones(
     learned = learn([{**pair, "odds": 2.0 if pair["fit"] else -2.0} for pair in cases()])
     assert learned == Thresholds(1.75, 2.0, 2.0)
     shipped = thresholds("qwen2.5-coder-1.5b")
-    assert shipped and shipped.other < 1
+    assert shipped and shipped.workspace < 0 < shipped.other
     assert thresholds("another") is None
     file = remember("another", learned)
     assert thresholds("another") == learned

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.react.told import MOST_SHARED, MOST_UNTOLD, shared_words, untold_values
+from agent.react.told import MOST_SHARED, is_made_up, shared_words
 
 
 @pytest.mark.parametrize(
@@ -26,42 +26,47 @@ def test_words_that_say_what_a_tool_is_about_are_shared_in_any_form(
 
 
 @pytest.mark.parametrize(
-    ("request_", "value", "schema", "told"),
+    ("request_", "value", "made_up"),
     [
-        ("a loan of $5,000", 5000, {}, True),
-        ("at 5% a year", 0.05, {}, True),
-        ("three of them", 3, {}, True),
-        ("2.5 million people", 2_500_000, {}, True),
-        ("below -3 degrees", -3, {}, True),
-        ("some of them", 7, {}, False),
-        ("some of them", 7, {"default": 7}, True),
-        ("some of them", 7, {"enum": [7, 8]}, True),
-        ("some of them", True, {}, True),
-        ("some of them", None, {}, True),
-        ("the Apples of Anna", "apple", {}, True),
-        ("the apples", "pear", {}, False),
-        ("the apples", "", {}, False),
-        ("tomorrow", "2026-11-27", {}, True),
-        ("room 12", "R-12", {}, True),
-        ("a room", "R-12", {}, False),
-        ("How many customers?", "SELECT count(*) FROM a WHERE b = c", {}, True),
-        ("the numbers 4 and 5", [4, 5], {}, True),
-        ("the numbers", [4, 5], {}, False),
-        ("the numbers", [], {}, True),
-        ("from Bern", {"from": "Bern", "to": "Rome"}, {}, True),
-        ("from Bern", {"to": "Rome"}, True, False),
+        ("a loan of $5,000", 5000, False),
+        ("at 5% a year", 0.05, False),
+        ("three of them", 3, False),
+        ("2.5 million people", 2_500_000, False),
+        ("below -3 degrees", -3, False),
+        ("some of them", 7, True),
+        ("some of them", True, False),
+        ("some of them", None, False),
+        ("the Apples of Anna", "apple", False),
+        ("the apples", "pear", True),
+        ("the apples", "", False),
+        ("tomorrow", "2026-11-27", False),
+        ("some euros", "EUR", False),
+        ("room 12", "R-12", False),
+        ("a room", "R-12", True),
+        ("How many customers?", "SELECT count(*) FROM a WHERE b = c", False),
+        ("the numbers 4 and 5", [4, 5], False),
+        ("the numbers", [4, 5], True),
+        ("the numbers", [[], [True]], False),
+        ("from Bern", {"from": "Bern", "to": "Rome"}, False),
+        ("from Bern", {"to": "Rome"}, True),
     ],
 )
-def test_a_value_of_which_the_request_tells_nothing_is_counted(
-    request_: str, value: Any, schema: Any, told: bool
+def test_a_call_is_made_up_where_the_request_tells_nothing_of_its_values(
+    request_: str, value: Any, made_up: bool
 ) -> None:
+    tool = {"name": "do", "parameters": {"properties": {"it": True}, "required": ["it"]}}
+    assert is_made_up(request_, tool, {"it": value}) is made_up
+
+
+@pytest.mark.parametrize("schema", [{"default": 7}, {"enum": [7, 8]}])
+def test_defaults_and_given_values_need_not_be_told(schema: dict[str, Any]) -> None:
     tool = {"name": "do", "parameters": {"properties": {"it": schema}, "required": ["it"]}}
-    assert untold_values(request_, tool, {"it": value}) == (0 if told else 1)
+    assert not is_made_up("some of them", tool, {"it": 7})
 
 
-def test_only_required_arguments_count_and_at_most_so_many() -> None:
-    parameters = {"properties": {"a": {}, "b": {}, "c": {}, "d": {}}, "required": ["a", "b", "c"]}
-    tool = {"name": "do", "parameters": parameters}
-    assert untold_values("x", tool, {"d": 1}) == 0
-    assert untold_values("x", tool, {"a": 1, "b": 2, "c": 3, "d": 4}) == MOST_UNTOLD
-    assert untold_values("x", {"name": "do"}, {"a": 1}) == 0
+def test_one_value_that_is_told_is_enough_and_optional_ones_do_not_count() -> None:
+    tool = {"name": "do", "parameters": {"properties": {"a": {}, "b": {}, "c": {}}, "required": ["a", "b"]}}
+    assert not is_made_up("with 1", tool, {"a": 1, "b": 2})
+    assert not is_made_up("some", tool, {"c": 1})
+    assert is_made_up("with 3", tool, {"a": 1, "b": 2, "c": 3})
+    assert not is_made_up("some", {"name": "do"}, {"a": 1})
