@@ -1,5 +1,6 @@
 """Which tool calls need a person's yes, and which may be run a second time or need not be."""
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -37,3 +38,25 @@ def _names(tool_metadata: Mapping[str, Any], tool_name: str) -> list[str]:
     if not server:
         return [tool_name]
     return [tool_name, f"{server}:{tool_name}", f"{server}:{tool_metadata.get('mcp_name', tool_name)}"]
+
+
+_READING = re.compile(
+    r"(?:^|_)(?:check|count|describe|display|fetch|find|get|has|is|list|look|poll|query|read|search|show|status|view|wait)"
+    r"(?:_|$)"
+)
+
+
+def changes(name: str, tool_metadata: Mapping[str, Any]) -> bool:
+    """Say whether a tool may change something: it does not say that it only reads, and its name is none of reading.
+
+    Many servers annotate nothing.
+    """
+    in_snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return tool_metadata.get("read_only") is not True and not _READING.search(in_snake)
+
+
+def is_done_once(name: str, tool_metadata: Mapping[str, Any]) -> bool:
+    """Say whether a call of a tool that was made is seldom meant to be made again: it is another server's, and changes
+    something each time."""
+    is_own = bool(tool_metadata.get("builtin"))
+    return changes(name, tool_metadata) and not is_own and tool_metadata.get("idempotent") is not True

@@ -13,7 +13,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send
 
 from agent.context import observation_chars
-from agent.policy import is_steady
+from agent.policy import changes, is_done_once, is_steady
 from graphs.history import call_tasks
 from graphs.nodes import approve_node, model_node
 from graphs.settle import Opening, kept_results, settle_node
@@ -58,14 +58,21 @@ def build_graph(
     whatever outlives a call need a `checkpointer`.
     """
 
-    steady = {tool.name for tool in tools if is_steady(tool.metadata or {})}
+    hints = {tool.name: tool.metadata or {} for tool in tools}
+    steady = {name for name, known in hints.items() if is_steady(known)}
+    changing = {name for name, known in hints.items() if changes(name, known)}
+    once = {name for name, known in hints.items() if is_done_once(name, known)}
+
+    def is_done_unasked(call: ToolCall) -> bool:
+        return call["name"] in once and not needs_yes(call)
 
     def model_of(state: ThreadState) -> Literal["llm", "react"]:
         return _NODES[state.get("protocol", models.protocol)]
 
     def dispatch(state: ThreadState) -> Literal["llm", "react"] | list[Send]:
         """Send every open call to a task of its own; with none open, go back to the model."""
-        return [Send("tools", task) for task in call_tasks(state["messages"], steady)] or model_of(state)
+        tasks = call_tasks(state["messages"], steady, changing, is_done_unasked)
+        return [Send("tools", task) for task in tasks] or model_of(state)
 
     def approve_first(state: ThreadState) -> Literal["llm", "react", "approve"] | list[Send]:
         return "approve" if any(needs_yes(call) for call in open_calls(state["messages"])) else dispatch(state)

@@ -1,6 +1,6 @@
 """What a turn has done so far: calls that repeat, circles of calls, replies in a row that could not be used."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,8 +68,17 @@ def failures_in_a_row(messages: Sequence[AnyMessage]) -> int:
     return count
 
 
-def call_tasks(messages: Sequence[AnyMessage], steady: Set[str]) -> list[CallTask]:
-    """Return a task for every open call. `steady` are the tools that give the same result until another changes it."""
+def call_tasks(
+    messages: Sequence[AnyMessage],
+    steady: Set[str],
+    changing: Set[str] = frozenset(),
+    is_done_once: Callable[[ToolCall], bool] = lambda call: False,
+) -> list[CallTask]:
+    """Return a task for every open call.
+
+    `steady` are the tools that give the same result until another changes it, `changing` those that may change
+    something; `is_done_once` says of which call the model has to say twice that it is to be made again.
+    """
     before = _steps(messages)[:-1]
     warned = bool(before) and before[-1].failed
     tasks: list[CallTask] = []
@@ -77,7 +86,9 @@ def call_tasks(messages: Sequence[AnyMessage], steady: Set[str]) -> list[CallTas
         same = _same_results(call, before, steady)
         circles = len(same) > 1 or _circles(call, before)
         refused = _CIRCLE if circles else _HOPELESS if _keeps_failing(call, before) else ""
-        tasks.append({"call": call, "refused": refused, "known": same[0] if same else None, "warned": warned})
+        doubted = not refused and is_done_once(call) and _was_made(call, before, changing)
+        known = same[0] if same else None
+        tasks.append({"call": call, "refused": refused, "doubted": doubted, "known": known, "warned": warned})
     return tasks
 
 
@@ -115,6 +126,20 @@ def _same_results(call: ToolCall, before: Sequence[_Step], steady: Set[str]) -> 
             elif made["name"] not in steady:
                 same.clear()
     return same
+
+
+def _was_made(call: ToolCall, before: Sequence[_Step], changing: Set[str]) -> bool:
+    """Say whether the same call succeeded, nothing else was changed since, and the model was not asked about it yet."""
+    made = False
+    for step in before:
+        results = {result.tool_call_id: result for result in step.results}
+        for other in step.reply.tool_calls:
+            result = results.get(other["id"] or "")
+            if (other["name"], other["args"]) == (call["name"], call["args"]):
+                made = result is not None and _ended_as(result, "ok")
+            elif other["name"] in changing and result is not None and _ended_as(result, "ok"):
+                made = False
+    return made
 
 
 def _circles(call: ToolCall, before: Sequence[_Step]) -> bool:

@@ -36,6 +36,8 @@ class CallTask(TypedDict):
     call: ToolCall
     refused: str
     """What the model is told in place of a result, where the turn has to conclude; else empty."""
+    doubted: bool
+    """Whether the same call was made in this turn, so that the model is asked whether it is meant to be made again."""
     known: ToolMessage | None
     """The result of the same call, where it cannot have changed since."""
     warned: bool

@@ -34,6 +34,8 @@ def tools_node(tools: Sequence[BaseTool], *, max_chars: int) -> CallNode:
         server = (tool.metadata or {}).get("server", "")
         if state["refused"]:
             return _not_run(call, state["refused"], server=server, repeat=True)
+        if state["doubted"]:
+            return _not_run(call, _MADE, server=server, doubted=True)
         if known:
             text = f"{_SAME}\n{cut_text(known.text, _KNOWN_CHARS)}"
             status: CallStatus = "error" if known.status == "error" else "ok"
@@ -63,6 +65,10 @@ def tools_node(tools: Sequence[BaseTool], *, max_chars: int) -> CallNode:
 
 
 _SAME = f"{SAME_CALL} and nothing has changed since, so the result is the same:"
+_MADE = (
+    "This same call was made in this turn, with the result above, so it was not made again. If that is what the user"
+)
+_MADE += " asked for, go on with what is left or answer. To do it once more, make the call again."
 _AGAIN = "This is the second call in a row that could not be made: the next one is the last. Change the arguments, or"
 _AGAIN += " choose another tool, or ask the user for what is missing."
 _KNOWN_CHARS = 1500

@@ -1,5 +1,6 @@
 """What a model is told of calls that cannot be made, and of calls that it makes again."""
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -7,7 +8,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.tools import ToolException
 
+from graphs.events import PendingCall
 from graphs.history import call_tasks
+from graphs.session import Decisions
 from graphs.state import CallStatus, Protocol, call_result
 from tests.fakes import Say
 from tests.graphs.threads import Thread, collect, tool
@@ -202,3 +205,41 @@ async def test_a_reply_after_a_call_that_was_refused_is_held_to_an_answer() -> N
     thread = Thread("react", [*[says("look", name="a")] * 3, Say("a")], [tool("look", Counting().look, read_only=True)])
     await collect(thread.session.run("go"))
     assert ["call_0" in options["constraint"] for options in thread.model.options] == [True, True, True, False]
+
+
+async def pay(amount: int) -> str:
+    """Pay it."""
+    return f"paid {amount}"
+
+
+async def allow_all(waiting: Sequence[PendingCall]) -> Decisions:
+    return {call.id: {"decision": "approve"} for call in waiting}
+
+
+async def statuses(protocol: Protocol, script: list[Say], needs_yes: bool = False, **metadata: Any) -> list[str]:
+    tools = [tool("pay", pay, **metadata), tool("echo", echo)]
+    thread = Thread(protocol, [*script, Say("done")], tools, needs_yes=lambda call: needs_yes, approve=allow_all)
+    _, result = await collect(thread.session.run("go"))
+    assert result.answer == "done"
+    return [step.result[:10] for step in result.steps]
+
+
+async def test_a_call_that_changes_something_is_made_again_only_if_the_model_says_so_twice(protocol: Protocol) -> None:
+    assert await statuses(protocol, [says("pay", amount=5)] * 4) == ["paid 5", "This same ", "paid 5", "This same "]
+
+
+@pytest.mark.parametrize(
+    "between", [says("pay", amount=7), says("echo", text="x")], ids=["another amount", "another change"]
+)
+async def test_after_another_change_it_is_made_again(protocol: Protocol, between: Say) -> None:
+    made = await statuses(protocol, [says("pay", amount=5), between, says("pay", amount=5)])
+    assert made[0] == made[2] == "paid 5"
+
+
+@pytest.mark.parametrize("hints", [{"idempotent": True}, {"builtin": True}, {"read_only": True, "open_world": True}])
+async def test_a_call_that_may_be_made_again_is(protocol: Protocol, hints: dict[str, bool]) -> None:
+    assert await statuses(protocol, [says("pay", amount=5)] * 2, **hints) == ["paid 5", "paid 5"]
+
+
+async def test_a_call_that_a_person_allowed_again_is_made(protocol: Protocol) -> None:
+    assert await statuses(protocol, [says("pay", amount=5)] * 2, needs_yes=True) == ["paid 5", "paid 5"]
