@@ -14,6 +14,7 @@ _MADE_UP_WEIGHT = 1.5
 """In log-odds, between what fits calls of the 0.5B and of the 1.5B model on cases of BFCL (docs/reliability.md)."""
 
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
 _WHEN = re.compile(r"\d{4}-\d\d|\d\d?:\d\d")
@@ -32,12 +33,16 @@ specific tell than that the their them then there these this tool type under use
 values was were what when where which who will with within would you your
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
+_ENGLISH = _COMMON | {"to", "of", "by", "it", "is", "my"}
 
 
 def evidence(request: str, tool: Mapping[str, Any], arguments: Mapping[str, Any] | None = None) -> float:
     """Return what `request` tells for a call of `tool` (an OpenAI function spec), in log-odds; below 0 against it."""
+    shared = shared_words(request, tool)
+    if not shared and not _ENGLISH & set(_LETTERS.findall(request.lower())):
+        shared = 1  # it is hardly English, so words of an English description cannot stand in it
     against = _MADE_UP_WEIGHT if is_made_up(request, tool, arguments or {}) else 0.0
-    return _SHARED_WEIGHT * shared_words(request, tool) - against
+    return _SHARED_WEIGHT * shared - against
 
 
 def shared_words(request: str, tool: Mapping[str, Any]) -> int:
@@ -62,7 +67,7 @@ def is_made_up(request: str, tool: Mapping[str, Any], arguments: Mapping[str, An
 
 class _Request:
     def __init__(self, text: str) -> None:
-        words = [word.lower() for word in re.findall(r"[^\W\d_]+", text)]
+        words = _LETTERS.findall(text.lower())
         self._beginnings = {word[: _STEM - 1] for word in words}
         numbers = [float(number.replace(",", "")) for number in _NUMBER.findall(text)]
         numbers += [_COUNTS[word] for word in words if word in _COUNTS]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.react.told import MOST_SHARED, is_made_up, shared_words
+from agent.react.told import MOST_SHARED, evidence, is_made_up, shared_words
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,12 @@ def test_words_that_say_what_a_tool_is_about_are_shared_in_any_form(
     request_: str, name: str, description: str, shared: int
 ) -> None:
     assert shared_words(request_, {"name": name, "description": description}) == shared
+
+
+def test_a_request_in_another_language_says_nothing_against_a_tool() -> None:
+    weather = {"name": "get_weather", "description": "Get the weather of a city."}
+    german, english, about = "Wie ist das Wetter in Bern?", "How is it in Bern?", "How is the weather in Bern?"
+    assert evidence(german, weather) == evidence(about, weather) > evidence(english, weather) == 0
 
 
 @pytest.mark.parametrize(
