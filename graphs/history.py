@@ -106,7 +106,7 @@ def held_to(messages: Sequence[AnyMessage], servers: Mapping[str, str]) -> str |
     steps = _steps(messages)
     tried = {name for step in steps[:-1] for name, _ in step.calls}
     tried |= {name for name, _ in steps[-1].calls if name != latest.name} if steps else set()
-    untried = ways_out(latest, servers, tried)
+    untried = ways_out(latest, messages, servers, tried)
     return allowed_tools(sorted(untried)) if untried else None
 
 

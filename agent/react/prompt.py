@@ -107,7 +107,7 @@ def render(
         elif isinstance(message, AIMessage):
             turns.append(("assistant", step_text(message, form)))
         elif isinstance(message, ToolMessage):
-            again = another_try(failed, messages) if failed and is_way_out(message, failed) else ""
+            again = another_try(failed, messages) if failed and is_way_out(message, failed, messages) else ""
             failed = message if has_failed(message) else None
             named = bool(named_tools(message, names))
             error = message.status == "error"

@@ -54,8 +54,10 @@ def named_tools(result: ToolMessage, tools: Set[str]) -> set[str]:
     return {name for name in long if re.search(rf"\b{re.escape(name)}\b", result.text)}
 
 
-def ways_out(result: ToolMessage, servers: Mapping[str, str], tried: Set[str]) -> set[str]:
-    """Return the untried tools that a failed call says to use, or that may look up what it lacked.
+def ways_out(
+    result: ToolMessage, messages: Sequence[BaseMessage], servers: Mapping[str, str], tried: Set[str]
+) -> set[str]:
+    """Return the untried tools that a failed call of `messages` says to use, or that may look up what it lacked.
 
     `servers` is each tool's. Only tools that look something up, and another try of an edit: nothing else is ever asked
     for unseen. The look-ups of a server that are not named are asked for once.
@@ -68,28 +70,38 @@ def ways_out(result: ToolMessage, servers: Mapping[str, str], tried: Set[str]) -
         return named - tried
     if _LOOKUP.search(result.name or "") or not has_missed(result):
         return set()
-    server = servers.get(result.name or "")
-    beside = {name for name, other in servers.items() if other == server and _LOOKUP.search(name)}
+    server, given = servers.get(result.name or ""), _given(result, messages)
+    beside = {name for name, other in servers.items() if other == server and _looks_up(name, given)}
     return set() if beside & tried else beside
 
 
-def is_way_out(taken: ToolMessage, failed: ToolMessage) -> bool:
+def is_way_out(taken: ToolMessage, failed: ToolMessage, messages: Sequence[BaseMessage]) -> bool:
     """Say whether the call with the result `taken` found what the call that `failed` lacked, so that it can be made."""
     if has_failed(taken) or failed.name in BUILT_IN or _LOOKUP.search(failed.name or ""):
         return False
     name = taken.name or ""
-    beside = server_of(taken) == server_of(failed) and bool(_LOOKUP.search(name))
+    beside = server_of(taken) == server_of(failed) and _looks_up(name, _given(failed, messages))
     return (beside and has_missed(failed)) or name in named_tools(failed, {name})
 
 
 def another_try(failed: ToolMessage, messages: Sequence[BaseMessage]) -> str:
     """Say that the call of `messages` that `failed` is to be made again, and with what in place of which argument."""
-    calls = (call for message in messages if isinstance(message, AIMessage) for call in message.tool_calls)
-    given = next((call["args"] for call in calls if call["id"] == failed.tool_call_id), {})
-    texts = [value for value in given.values() if isinstance(value, str) and value]
+    texts = [value for value in _given(failed, messages).values() if isinstance(value, str) and value]
     wrong = [value for value in texts if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", failed.text)]
     place = f' in place of "{one_line(wrong[0])}"' if len(wrong) == 1 else ""
     return f"Call {failed.name} again, with what was found here{place}."
+
+
+def _given(result: ToolMessage, messages: Sequence[BaseMessage]) -> Mapping[str, Any]:
+    """Return the arguments of the call that a result is of."""
+    calls = (call for message in messages if isinstance(message, AIMessage) for call in message.tool_calls)
+    return next((call["args"] for call in calls if call["id"] == result.tool_call_id), {})
+
+
+def _looks_up(name: str, given: Mapping[str, Any]) -> bool:
+    """Say whether a tool looks something up, or one of the arguments `given` from another: `get_symbol_by_name`."""
+    gives = (rf"(?:^|_){re.escape(argument)}_(?:by|from|based_on)_" for argument in given)
+    return bool(_LOOKUP.search(name)) or any(re.search(pattern, name, re.I) for pattern in gives)
 
 
 def server_of(result: ToolMessage) -> str | None:
