@@ -15,7 +15,7 @@ _MADE_UP_WEIGHT = 1.5
 
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 _WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
 _WHEN = re.compile(r"\d{4}-\d\d|\d\d?:\d\d")
 _CODE = re.compile(r"[A-Z]{2,5}")

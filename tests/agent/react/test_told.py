@@ -51,6 +51,7 @@ def test_a_request_in_another_language_says_nothing_against_a_tool() -> None:
         ("a room", "R-12", True),
         ("How many customers?", "SELECT count(*) FROM a WHERE b = c", False),
         ("the numbers 4 and 5", [4, 5], False),
+        ("of [22,333,42]", 42, False),
         ("the numbers", [4, 5], True),
         ("the numbers", [[], [True]], False),
         ("from Bern", {"from": "Bern", "to": "Rome"}, False),
