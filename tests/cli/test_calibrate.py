@@ -11,6 +11,7 @@ def test_a_calibration_is_kept_for_the_model(place: Place) -> None:
     done = place.run("calibrate")
     assert done.code == 0, done.err
     assert "100% of the needless ones declined, 0 others lost" in done.out
+    assert "100% of the early ones declined, 0 others lost" in done.out
     file = place.root / "home/state/a2ia/thresholds.json"
     assert str(file) in done.out
     learned = json.loads(file.read_text())["scripted-1"]
