@@ -16,7 +16,7 @@ from agent.config import Settings
 from agent.policy import may_rerun, needs_approval
 from agent.react.calibration import thresholds
 from agent.react.form import form_for
-from agent.react.judge import Judge
+from agent.react.judge import FEW, Judge
 from agent.react.model import ReActChatModel
 from agent.react.prompt import render
 from agent.react.recover import RecoveringChatModel
@@ -86,13 +86,14 @@ def _judge(
 ) -> Judge | None:
     """Return the judge of a model that was calibrated, on a server that tells probabilities and obeys a constraint.
 
-    Beside A2IA's own tools the others are part of work in many steps too, so the milder threshold holds for all.
+    Beside A2IA's own tools, and where there are many, tools are part of work in many steps, of which the request need
+    not tell: there the milder threshold holds for all.
     """
     known, asked = thresholds(profile.model), chosen(backend)
     if known is None or not profile.constraint or not isinstance(asked, TellsOdds):
         return None
-    in_workspace = any(metadata.get("builtin") for metadata in by_name.values())
-    threshold = min(known.workspace, known.other) if in_workspace else known.other
+    in_steps = len(by_name) > FEW or any(metadata.get("builtin") for metadata in by_name.values())
+    threshold = min(known.workspace, known.other) if in_steps else known.other
     return Judge(YesNo(chat, asked.odds(), profile.system_role), threshold, known.answer)
 
 

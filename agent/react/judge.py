@@ -18,8 +18,8 @@ from agent.react.examples import BUILT_IN
 from agent.react.told import evidence, shared_words
 from agent.react.yes_no import YesNo
 
-_FEW = 6
-"""Most tools that are looked at in place of another: each takes half a second to one and a half on 2 cores."""
+FEW = 7
+"""Most tools of a thread of which each is looked at: it takes half a second to one and a half on 2 cores."""
 
 _TELLING = 2
 """Words that a tool has to share with a request to be looked at in place of one that shares none."""
@@ -97,12 +97,12 @@ class Judge:
         """
         others = [other for other in tools if other["name"] != tool["name"]]
         if odds < self.needed:
-            asked, least = others if len(others) <= _FEW else [], self.needed
+            asked, least = others if len(tools) <= FEW else [], self.needed
         elif tool["name"] in BUILT_IN or shared_words(request, tool):
             return None
         else:
             foreign = (other for other in others if other["name"] not in BUILT_IN)
-            asked = [other for other in foreign if shared_words(request, other) >= _TELLING][:_FEW]
+            asked = [other for other in foreign if shared_words(request, other) >= _TELLING][:FEW]
             least = odds + _BETTER
         fits = [(await self.fit(request, other), str(other["name"])) for other in asked]
         best, name = max(((fit, name) for fit, name in fits if fit is not None), default=(-math.inf, None))
