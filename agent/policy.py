@@ -5,6 +5,12 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+_READING = re.compile(
+    r"(?:^|_)(?:check|count|describe|display|fetch|find|get|has|is|list|look|poll|query|read|search|show|status|view|wait)"
+    r"(?:_|$)"
+)
+"""Parts of names by which a tool only reads, whatever it says of itself."""
+
 
 def needs_approval(tool_metadata: Mapping[str, Any], tool_name: str, allow: Sequence[str], yes: bool) -> bool:
     """Tell whether a call needs a yes: all do but our own read-only tools, unless `yes` or a glob in `allow` matches.
@@ -33,19 +39,6 @@ def is_steady(tool_metadata: Mapping[str, Any]) -> bool:
     return tool_metadata.get("read_only") is True and tool_metadata.get("open_world") is not True
 
 
-def _names(tool_metadata: Mapping[str, Any], tool_name: str) -> list[str]:
-    server = tool_metadata.get("server")
-    if not server:
-        return [tool_name]
-    return [tool_name, f"{server}:{tool_name}", f"{server}:{tool_metadata.get('mcp_name', tool_name)}"]
-
-
-_READING = re.compile(
-    r"(?:^|_)(?:check|count|describe|display|fetch|find|get|has|is|list|look|poll|query|read|search|show|status|view|wait)"
-    r"(?:_|$)"
-)
-
-
 def changes(name: str, tool_metadata: Mapping[str, Any]) -> bool:
     """Say whether a tool may change something: it does not say that it only reads, and its name is none of reading.
 
@@ -56,7 +49,13 @@ def changes(name: str, tool_metadata: Mapping[str, Any]) -> bool:
 
 
 def is_done_once(name: str, tool_metadata: Mapping[str, Any]) -> bool:
-    """Say whether a call of a tool that was made is seldom meant to be made again: it is another server's, and changes
-    something each time."""
+    """Say whether a call of a tool is seldom meant to be made twice: it is another server's, and changes something."""
     is_own = bool(tool_metadata.get("builtin"))
     return changes(name, tool_metadata) and not is_own and tool_metadata.get("idempotent") is not True
+
+
+def _names(tool_metadata: Mapping[str, Any], tool_name: str) -> list[str]:
+    server = tool_metadata.get("server")
+    if not server:
+        return [tool_name]
+    return [tool_name, f"{server}:{tool_name}", f"{server}:{tool_metadata.get('mcp_name', tool_name)}"]

@@ -31,6 +31,12 @@ class _Step:
         return [(call["name"], call["args"]) for call in self.reply.tool_calls]
 
     @property
+    def ended(self) -> list[tuple[ToolCall, ToolMessage]]:
+        """The calls that have a result, with it."""
+        results = {result.tool_call_id: result for result in self.results}
+        return [(call, results[call["id"] or ""]) for call in self.reply.tool_calls if (call["id"] or "") in results]
+
+    @property
     def failed(self) -> bool:
         """Whether nothing of the reply could be used: unreadable, no such tool, arguments that the schema refuses."""
         return bool(self.results) and all(is_marked(result, "format_error") for result in self.results)
@@ -115,31 +121,29 @@ def _same_results(call: ToolCall, before: Sequence[_Step], steady: Set[str]) -> 
     same: list[ToolMessage] = []
     if call["name"] not in steady:
         return same
-    for step in before:
-        results = {result.tool_call_id: result for result in step.results}
-        for made in step.reply.tool_calls:
-            result = results.get(made["id"] or "")
-            if result is None or is_marked(result, "format_error") or _ended_as(result, "denied"):
-                continue  # nothing was run
-            if (made["name"], made["args"]) == (call["name"], call["args"]):
-                same += [] if _ended_as(result, "interrupted") else [result]
-            elif made["name"] not in steady:
-                same.clear()
+    for made, result in (pair for step in before for pair in step.ended):
+        if is_marked(result, "format_error") or _ended_as(result, "denied"):
+            continue  # nothing was run
+        if _is_same(made, call):
+            same += [] if _ended_as(result, "interrupted") else [result]
+        elif made["name"] not in steady:
+            same.clear()
     return same
 
 
 def _was_made(call: ToolCall, before: Sequence[_Step], changing: Set[str]) -> bool:
     """Say whether the same call succeeded, nothing else was changed since, and the model was not asked about it yet."""
     made = False
-    for step in before:
-        results = {result.tool_call_id: result for result in step.results}
-        for other in step.reply.tool_calls:
-            result = results.get(other["id"] or "")
-            if (other["name"], other["args"]) == (call["name"], call["args"]):
-                made = result is not None and _ended_as(result, "ok")
-            elif other["name"] in changing and result is not None and _ended_as(result, "ok"):
-                made = False
+    for other, result in (pair for step in before for pair in step.ended):
+        if _is_same(other, call):
+            made = _ended_as(result, "ok")
+        elif other["name"] in changing and _ended_as(result, "ok"):
+            made = False
     return made
+
+
+def _is_same(one: ToolCall, other: ToolCall) -> bool:
+    return (one["name"], one["args"]) == (other["name"], other["args"])
 
 
 def _circles(call: ToolCall, before: Sequence[_Step]) -> bool:

@@ -65,10 +65,8 @@ def tools_node(tools: Sequence[BaseTool], *, max_chars: int) -> CallNode:
 
 
 _SAME = f"{SAME_CALL} and nothing has changed since, so the result is the same:"
-_MADE = (
-    "This same call was made in this turn, with the result above, so it was not made again. If that is what the user"
-)
-_MADE += " asked for, go on with what is left or answer. To do it once more, make the call again."
+_MADE = "This same call was made in this turn, with the result above, so it was not made again. If that is what the"
+_MADE += " user asked for, go on with what is left or answer. To do it once more, make the call again."
 _AGAIN = "This is the second call in a row that could not be made: the next one is the last. Change the arguments, or"
 _AGAIN += " choose another tool, or ask the user for what is missing."
 _KNOWN_CHARS = 1500
