@@ -83,16 +83,18 @@ def call_tasks(
     """Return a task for every open call.
 
     `steady` are the tools that give the same result until another changes it, `changing` those that may change
-    something; `is_done_once` says of which call the model has to say twice that it is to be made again.
+    something; `is_done_once` says of which call the model has to say twice that it is to be made again, and which is
+    then made no third time.
     """
     before = _steps(messages)[:-1]
     warned = bool(before) and before[-1].failed
     tasks: list[CallTask] = []
     for call in open_calls(list(messages)):
         same = _same_results(call, before, steady)
-        circles = len(same) > 1 or _circles(call, before)
+        made = _times_made(call, before, changing) if is_done_once(call) else []
+        circles = len(same) > 1 or made.count(True) > 1 or _circles(call, before)
         refused = _CIRCLE if circles else _HOPELESS if _keeps_failing(call, before) else ""
-        doubted = not refused and is_done_once(call) and _was_made(call, before, changing)
+        doubted = not refused and made[-1:] == [True]
         known = same[0] if same else None
         tasks.append({"call": call, "refused": refused, "doubted": doubted, "known": known, "warned": warned})
     return tasks
@@ -131,14 +133,17 @@ def _same_results(call: ToolCall, before: Sequence[_Step], steady: Set[str]) -> 
     return same
 
 
-def _was_made(call: ToolCall, before: Sequence[_Step], changing: Set[str]) -> bool:
-    """Say whether the same call succeeded, nothing else was changed since, and the model was not asked about it yet."""
-    made = False
+def _times_made(call: ToolCall, before: Sequence[_Step], changing: Set[str]) -> list[bool]:
+    """Return for each time that the same call came since another changed something whether it was made and succeeded.
+
+    Where the model was asked whether it is meant to be made again it was not.
+    """
+    made: list[bool] = []
     for other, result in (pair for step in before for pair in step.ended):
         if _is_same(other, call):
-            made = _ended_as(result, "ok")
+            made.append(_ended_as(result, "ok"))
         elif other["name"] in changing and _ended_as(result, "ok"):
-            made = False
+            made.clear()
     return made
 
 

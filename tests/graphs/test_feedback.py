@@ -237,7 +237,14 @@ async def statuses(protocol: Protocol, script: list[Say], needs_yes: bool = Fals
 
 
 async def test_a_call_that_changes_something_is_made_again_only_if_the_model_says_so_twice(protocol: Protocol) -> None:
-    assert await statuses(protocol, [says("pay", amount=5)] * 4) == ["paid 5", "This same ", "paid 5", "This same "]
+    assert await statuses(protocol, [says("pay", amount=5)] * 3) == ["paid 5", "This same ", "paid 5"]
+
+
+async def test_it_is_made_no_third_time_and_the_next_reply_is_the_answer(protocol: Protocol) -> None:
+    thread = Thread(protocol, [*[says("pay", amount=5)] * 4, Say("Paid.")], [tool("pay", pay)])
+    _, result = await collect(thread.session.run("go"))
+    assert [step.status for step in result.steps] == ["ok", "error", "ok", "error"]
+    assert "Give the Final Answer" in result.steps[-1].result and result.answer == "Paid."
 
 
 @pytest.mark.parametrize(
