@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
-from agent.react.judged import allowed_tools
+from agent.react.replies import allowed_tools
 from agent.react.ways_out import ways_out
 from graphs.state import CallStatus, CallTask, open_calls
 

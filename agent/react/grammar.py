@@ -101,6 +101,12 @@ def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return plain if plain.get("type") == "object" else {"type": "object"}
 
 
+def apart_from_null(plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a plain schema takes beside null; empty where that is a choice of several."""
+    branches = [branch for branch in plain.get("anyOf", [plain]) if branch.get("type") != "null"]
+    return branches[0] if len(branches) == 1 else {}
+
+
 def _plain(schema: Any, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return {}

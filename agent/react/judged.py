@@ -2,10 +2,9 @@
 
 import json
 import logging
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any, Protocol
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGenerationChunk
@@ -13,23 +12,13 @@ from langchain_core.outputs import ChatGenerationChunk
 from agent.react import completion, need
 from agent.react.judge import Judge, Verdict, last_turn, names_what_is_read
 from agent.react.prompt import AFTER_THINKING
+from agent.react.replies import Chunks, Replies, Tools, allowed_tools, arguments, called
 from agent.react.toolset import OVERWRITES, READ_ONLY
 
 JUDGED = "judged"
 """Key of `response_metadata` that holds the judge's verdict on a call or an answer."""
 
-Tools = Sequence[Mapping[str, Any]]
-Chunks = AsyncGenerator[ChatGenerationChunk, None]
-
 _log = logging.getLogger(__name__)
-
-
-class Replies(Protocol):
-    """Asks the model for the next step of a thread."""
-
-    def __call__(self, messages: list[BaseMessage], choice: Any = None, /) -> Chunks:
-        """Give the chunks of a reply to `messages`, held to `choice` (a `tool_choice`)."""
-        ...
 
 
 async def judged(judge: Judge, messages: list[BaseMessage], tools: Tools, reply: Replies) -> Chunks:
@@ -96,32 +85,12 @@ async def _second(
                 yield out
                 continue
             needless = await _of_call(judge, messages, tools, out)
-            if _is_call(out) and not (needless and needless.declined):
+            if arguments(out) is not None and not (needless and needless.declined):
                 held = [out]
     except Exception:
         _log.debug("the reply in place of an early answer failed", exc_info=True)
     for out in held:
         yield out
-
-
-def _is_call(last: ChatGenerationChunk) -> bool:
-    calls = last.message.tool_call_chunks if isinstance(last.message, AIMessageChunk) else []
-    return bool(calls) and _arguments(calls[0]["args"]) is not None
-
-
-def _arguments(text: str | None) -> dict[str, Any] | None:
-    """Return the arguments of a call, None where they are no JSON object."""
-    try:
-        given = json.loads(text or "")
-    except ValueError:
-        return None
-    return given if isinstance(given, dict) else None
-
-
-def allowed_tools(names: Sequence[str]) -> dict[str, Any]:
-    """Return the `tool_choice` for a call of one of `names`, in the form of OpenAI's API."""
-    tools = [{"type": "function", "function": {"name": name}} for name in names]
-    return {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": tools}}
 
 
 def _may_go_on(judge: Judge, messages: Sequence[BaseMessage], tools: Tools) -> bool:
@@ -155,14 +124,13 @@ async def _of_answer(judge: Judge, messages: list[BaseMessage], answer: str) -> 
 
 
 async def _of_call(judge: Judge, messages: list[BaseMessage], tools: Tools, out: ChatGenerationChunk) -> Verdict | None:
-    calls = out.message.tool_call_chunks if isinstance(out.message, AIMessageChunk) else []
-    called = next((tool for tool in tools if calls and tool["function"]["name"] == calls[0]["name"]), None)
-    if called is None or (called.get(READ_ONLY) and names_what_is_read(messages, calls[0]["args"] or "")):
+    tool = called(out, tools)
+    given = arguments(out) or {}
+    if tool is None or (tool.get(READ_ONLY) and names_what_is_read(messages, json.dumps(given, ensure_ascii=False))):
         return None
-    arguments = _arguments(calls[0]["args"])
     functions = [tool["function"] for tool in tools]
-    always = bool(called.get(OVERWRITES))
-    verdict = await judge.of_call(messages, called["function"], arguments or {}, functions, always=always)
+    always = bool(tool.get(OVERWRITES))
+    verdict = await judge.of_call(messages, tool["function"], given, functions, always=always)
     _log.debug("the judge of the call: %s", verdict)
     return verdict
 

@@ -21,10 +21,12 @@ from agent.errors import UsageError
 from agent.react.copied import without_copied
 from agent.react.form import Form, Reader, form_for
 from agent.react.judge import Judge
-from agent.react.judged import Chunks, judged
+from agent.react.judged import judged
+from agent.react.left_out import with_numbers
 from agent.react.named import with_named_options
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
+from agent.react.replies import FREE, REACT_REPAIRS, Chunks, chosen
 from agent.react.seen import seen_files
 from agent.react.streamed import StreamedChatModel
 from agent.react.toolset import OVERWRITES, READ_ONLY, SERVER
@@ -34,9 +36,6 @@ _log = logging.getLogger(__name__)
 
 REACT_ERROR = "react_error"
 """Key of `additional_kwargs` that holds what was wrong with a malformed step, as the model should read it."""
-
-REACT_REPAIRS = "react_repairs"
-"""Key of `additional_kwargs` that lists what was mended to read a step; absent where it was well formed."""
 
 _CUT = "The reply was cut off at the token limit, so its call was not made. Write it shorter."
 
@@ -102,7 +101,7 @@ class ReActChatModel(StreamedChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> tuple[list[BaseMessage], dict[str, Any]]:
         tools = kwargs.pop("tools", [])
-        functions, answer = _chosen(_functions(tools), kwargs.pop("tool_choice", None))
+        functions, answer = chosen(_functions(tools), kwargs.pop("tool_choice", None))
         if self.constrain:
             request = next((one.text for one in reversed(messages) if isinstance(one, HumanMessage)), "")
             functions = [with_named_options(function, request) for function in functions]
@@ -133,17 +132,17 @@ class ReActChatModel(StreamedChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> AsyncIterator[ChatGenerationChunk]:
         """Give the chunks of a reply, judged where there is a judge and the reply is free to be a call or an answer."""
-        identity = f"run-{uuid.uuid4()}"
+        identity, tools = f"run-{uuid.uuid4()}", kwargs.get("tools")
 
         def reply(thread: list[BaseMessage], choice: Any = None) -> Chunks:
             held = {} if choice is None else {"tool_choice": choice}
             return self._reply(thread, stop, kwargs | held, identity)
 
-        is_free = self.constrain and kwargs.get("tool_choice") in _FREE
-        if self.judge and is_free and kwargs.get("tools"):
-            replies = judged(self.judge, messages, kwargs["tools"], reply)
-        else:
-            replies = reply(messages)
+        def whole(thread: list[BaseMessage], choice: Any = None) -> Chunks:
+            return with_numbers(thread, tools, reply, choice) if self.constrain and tools else reply(thread, choice)
+
+        is_free = self.constrain and kwargs.get("tool_choice") in FREE
+        replies = judged(self.judge, messages, tools, whole) if self.judge and is_free and tools else whole(messages)
         async for out in replies:
             yield out
 
@@ -168,23 +167,6 @@ def tool_spec(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> di
 
 def _functions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [tool["function"] for tool in tools]
-
-
-_FREE = (None, False, "auto")
-
-
-def _chosen(functions: list[dict[str, Any]], choice: Any) -> tuple[list[dict[str, Any]], bool]:
-    """Return which tools a reply may call by `tool_choice`, and whether it may be an answer."""
-    if choice in _FREE:
-        return functions, True
-    if choice == "none":
-        return [], True
-    if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
-        allowed = choice["allowed_tools"]
-        names = {tool["function"]["name"] for tool in allowed["tools"]}
-        return [one for one in functions if one["name"] in names], allowed["mode"] != "required"
-    name = choice["function"]["name"] if isinstance(choice, Mapping) else choice
-    return [one for one in functions if one["name"] == name] or functions, False
 
 
 @lru_cache(maxsize=16)

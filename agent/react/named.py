@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.react.grammar import plain_schema
+from agent.react.grammar import apart_from_null, plain_schema
 
 _FILLERS = {"include", "includes", "with", "is", "has", "show", "return", "get", "use", "as", "the", "of", "format"}
 _PARTS = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}")
@@ -42,8 +42,7 @@ class _Request:
 
     def names(self, name: str, plain: Mapping[str, Any], given: Any) -> bool:
         """Say whether it names an argument; `plain` is its schema without references, `given` the schema as it is."""
-        branches = [branch for branch in plain.get("anyOf", [plain]) if branch.get("type") != "null"]
-        schema = branches[0] if len(branches) == 1 else {}
+        schema = apart_from_null(plain)
         if schema.get("type") == "boolean":
             return self._has_parts(name)
         if schema.get("type") == "array":

@@ -19,8 +19,9 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.tools import BaseTool
 
-from agent.react.model import REACT_REPAIRS, is_cut, tool_spec
+from agent.react.model import is_cut, tool_spec
 from agent.react.parser import Call, parse
+from agent.react.replies import REACT_REPAIRS
 from agent.react.streamed import StreamedChatModel
 from agent.react.toolset import toolset
 

@@ -23,8 +23,9 @@ _STEM = 5
 _SHORT = 5
 """Words. A longer text, such as a query or a message, is written by the model and cannot stand in the request."""
 _COUNT_WORDS = "one two three four five six seven eight nine ten"
-_COUNTS = {word: count for count, word in enumerate(_COUNT_WORDS.split(), start=1)}
-_SCALES = (1, 0.01, 1_000, 1_000_000)
+COUNTS = {word: count for count, word in enumerate(_COUNT_WORDS.split(), start=1)}
+"""Numbers that texts write as words."""
+SCALES = (1, 0.01, 1_000, 1_000_000)
 """A number may be meant as per cent, in thousands or in millions."""
 _COMMON_WORDS = """
 and any are based between both but calculate can compute could data default determine did does each find for from get
@@ -70,8 +71,8 @@ class _Request:
         words = _LETTERS.findall(text.lower())
         self._beginnings = {word[: _STEM - 1] for word in words}
         numbers = [float(number.replace(",", "")) for number in _NUMBER.findall(text)]
-        numbers += [_COUNTS[word] for word in words if word in _COUNTS]
-        self._numbers = {number * scale for number in numbers for scale in _SCALES}
+        numbers += [COUNTS[word] for word in words if word in COUNTS]
+        self._numbers = {number * scale for number in numbers for scale in SCALES}
 
     def tells(self, value: Any, schema: Any = None) -> bool | None:
         """Say whether it tells something of `value`; None where it need not, as its kind or its schema shows."""

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from agent.react.model import REACT_REPAIRS, ReActChatModel
+from agent.react.model import ReActChatModel
+from agent.react.replies import REACT_REPAIRS
 from tests.fakes import Say, ScriptedModel
 
 POST = {
