@@ -63,7 +63,7 @@ def build_graph(
     changing = {name for name, known in hints.items() if changes(name, known)}
     once = {name for name, known in hints.items() if is_done_once(name, known)}
 
-    def is_done_unasked(call: ToolCall) -> bool:
+    def is_unasked(call: ToolCall) -> bool:
         return call["name"] in once and not needs_yes(call)
 
     def model_of(state: ThreadState) -> Literal["llm", "react"]:
@@ -71,7 +71,7 @@ def build_graph(
 
     def dispatch(state: ThreadState) -> Literal["llm", "react"] | list[Send]:
         """Send every open call to a task of its own; with none open, go back to the model."""
-        tasks = call_tasks(state["messages"], steady, changing, is_done_unasked)
+        tasks = call_tasks(state["messages"], steady, changing, is_unasked)
         return [Send("tools", task) for task in tasks] or model_of(state)
 
     def approve_first(state: ThreadState) -> Literal["llm", "react", "approve"] | list[Send]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
-from agent.react.replies import allowed_tools
-from agent.react.ways_out import ways_out
-from graphs.state import CallStatus, CallTask, open_calls
+from agent.react.replies import REACT_COPIED, allowed_tools
+from agent.react.ways_out import has_failed, ways_out
+from graphs.state import CallStatus, CallTask, last_reply, open_calls
 
 _LONGEST_CIRCLE = 4
 _FAILED_CALLS = 5
@@ -16,6 +16,7 @@ _FAILED_CALLS = 5
 
 _CONCLUDE = "Give the Final Answer with what is known."
 _CIRCLE = f"This same call was made twice, and its result is above. {_CONCLUDE}"
+_COPIED = f"Not called: nothing said here tells its {{arguments}}. {_CONCLUDE}"
 _HOPELESS = f"The last {_FAILED_CALLS} calls of this tool failed. {_CONCLUDE}"
 
 
@@ -78,22 +79,28 @@ def call_tasks(
     messages: Sequence[AnyMessage],
     steady: Set[str],
     changing: Set[str] = frozenset(),
-    is_done_once: Callable[[ToolCall], bool] = lambda call: False,
+    is_unasked: Callable[[ToolCall], bool] = lambda call: False,
 ) -> list[CallTask]:
     """Return a task for every open call.
 
     `steady` are the tools that give the same result until another changes it, `changing` those that may change
-    something; `is_done_once` says of which call the model has to say twice that it is to be made again, and which is
-    then made no third time.
+    something; `is_unasked` says which calls change something elsewhere without a person's yes. The model has to say
+    twice that such a call is to be made again, it is made no third time, and never with what only an example knows.
     """
     before = _steps(messages)[:-1]
     warned = bool(before) and before[-1].failed
+    reply = last_reply(list(messages))
+    copied = reply.additional_kwargs.get(REACT_COPIED, ()) if reply else ()
     tasks: list[CallTask] = []
     for call in open_calls(list(messages)):
         same = _same_results(call, before, steady)
-        made = _times_made(call, before, changing) if is_done_once(call) else []
-        circles = len(same) > 1 or made.count(True) > 1 or _circles(call, before)
-        refused = _CIRCLE if circles else _HOPELESS if _keeps_failing(call, before) else ""
+        made = _times_made(call, before, changing) if is_unasked(call) else []
+        if copied and is_unasked(call):
+            refused = _COPIED.format(arguments=", ".join(copied))
+        elif len(same) > 1 or made.count(True) > 1 or _circles(call, before) or _fails_alike(call, before, changing):
+            refused = _CIRCLE
+        else:
+            refused = _HOPELESS if _keeps_failing(call, before) else ""
         doubted = not refused and made[-1:] == [True]
         known = same[0] if same else None
         tasks.append({"call": call, "refused": refused, "doubted": doubted, "known": known, "warned": warned})
@@ -145,6 +152,17 @@ def _times_made(call: ToolCall, before: Sequence[_Step], changing: Set[str]) -> 
         elif other["name"] in changing and _ended_as(result, "ok"):
             made.clear()
     return made
+
+
+def _fails_alike(call: ToolCall, before: Sequence[_Step], changing: Set[str]) -> bool:
+    """Say whether the same call failed twice with the same result since another changed something."""
+    failures: list[str] = []
+    for made, result in (pair for step in before for pair in step.ended):
+        if _is_same(made, call):
+            failures += [result.text] if has_failed(result) else []
+        elif made["name"] in changing and not has_failed(result):
+            failures.clear()
+    return len(failures) > 1 and failures[-1] == failures[-2]
 
 
 def _is_same(one: ToolCall, other: ToolCall) -> bool:

@@ -17,20 +17,24 @@ def without_copied(step: Call, messages: Sequence[BaseMessage], tools: Sequence[
     """Return `step` without the optional arguments whose words stand in the worked examples, and else nowhere.
 
     Neither the thread `messages` nor the `tools` (OpenAI function specs) tell of them: a post that mentions Anna Berg,
-    whom only an example knows. What was left out stands in `repairs`.
+    whom only an example knows. What was left out stands in `repairs`. Required arguments of several such words stand in
+    `copied`; a single one, such as a weekday, may well be meant.
     """
     called = next((tool for tool in tools if tool["name"] == step.name), {})
     required = (called.get("parameters") or {}).get("required") or ()
-    optional = {name: words_of(json.dumps(value)) for name, value in step.args.items() if name not in required}
-    if not any(optional.values()):
+    values = {name: words_of(json.dumps(value)) for name, value in step.args.items()}
+    given = {name: words for name, words in values.items() if len(words) > (name in required)}
+    if not given:
         return step
     shown = words_of("\n".join(text for _, text in worked_examples({tool["name"] for tool in tools}, form)))
     known = words_of("\n".join([json.dumps(list(tools)), *map(_text, messages)]))
-    copied = [name for name, words in optional.items() if words and words <= shown - known]
-    if not copied:
+    copied = [name for name, words in given.items() if words <= shown - known]
+    step = replace(step, copied=tuple(name for name in copied if name in required))
+    needless = [name for name in copied if name not in required]
+    if not needless:
         return step
-    args = {name: value for name, value in step.args.items() if name not in copied}
-    return replace(step, args=args, repairs=(*step.repairs, f"left out {', '.join(copied)}, copied from an example"))
+    args = {name: value for name, value in step.args.items() if name not in needless}
+    return replace(step, args=args, repairs=(*step.repairs, f"left out {', '.join(needless)}, copied from an example"))
 
 
 def _text(message: BaseMessage) -> str:

@@ -26,7 +26,7 @@ from agent.react.left_out import with_numbers
 from agent.react.named import with_named_options
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
-from agent.react.replies import FREE, REACT_REPAIRS, Chunks, chosen
+from agent.react.replies import FREE, REACT_COPIED, REACT_REPAIRS, Chunks, chosen
 from agent.react.seen import seen_files
 from agent.react.streamed import StreamedChatModel
 from agent.react.toolset import OVERWRITES, READ_ONLY, SERVER
@@ -213,6 +213,8 @@ class _ReplyReader:
             extra[REACT_TEXT] = self._stream.text
         if isinstance(step, Malformed):
             extra[REACT_ERROR] = step.problem
+        if isinstance(step, Call) and step.copied:
+            extra[REACT_COPIED] = list(step.copied)
         if step.repairs:
             extra[REACT_REPAIRS] = list(step.repairs)
             _log.debug("repaired in the reply (%s):\n%s", "; ".join(step.repairs), self._stream.text)

@@ -10,6 +10,9 @@ from langchain_core.outputs import ChatGenerationChunk
 REACT_REPAIRS = "react_repairs"
 """Key of `additional_kwargs` that lists what was mended to read a step; absent where it was well formed."""
 
+REACT_COPIED = "react_copied"
+"""Key of `additional_kwargs` that lists a call's required arguments whose values only the worked examples know."""
+
 FREE = (None, False, "auto")
 """The values of a `tool_choice` that leave a reply free to be a call or an answer."""
 

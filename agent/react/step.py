@@ -24,6 +24,8 @@ class Call:
     args: dict[str, Any]
     repairs: tuple[str, ...] = ()
     """What was mended to read it; empty for a well-formed step."""
+    copied: tuple[str, ...] = ()
+    """Required arguments whose values stand in the worked examples alone."""
 
 
 @dataclass(frozen=True, slots=True)

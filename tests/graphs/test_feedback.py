@@ -128,6 +128,40 @@ async def test_a_new_turn_reads_anew(protocol: Protocol) -> None:
     assert result.steps[0].result == "a seen 2 times"
 
 
+@pytest.mark.parametrize("mended", [False, True])
+async def test_a_call_that_failed_twice_alike_is_made_again_only_if_something_was_changed(
+    protocol: Protocol, mended: bool
+) -> None:
+    looks = count()
+
+    async def send(to: str) -> str:
+        raise ToolException(f"Nobody is called {to}")
+
+    async def look() -> str:
+        return f"look {next(looks)}"
+
+    between = ["look", "add"] if mended else ["look", "look"]
+    script = [one for name in between for one in (says("send", to="Ann"), says(name))]
+    tools = [tool("send", send), tool("look", look, read_only=True, open_world=True), tool("add", look)]
+    thread = Thread(protocol, [*script, says("send", to="Ann"), Say("I cannot.")], tools)
+    _, result = await collect(thread.session.run("go"))
+    assert ("made twice" in result.steps[-1].result) is not mended
+
+
+@pytest.mark.parametrize(("asked", "sent"), [("Report that all is well.", 0), ("Report to Tom Lind.", 1)])
+async def test_nothing_is_changed_with_what_only_an_example_tells(asked: str, sent: int) -> None:
+    got: list[str] = []
+
+    async def send(to: str, text: str) -> str:
+        got.append(to)
+        return "sent"
+
+    script = [says("send", to="Tom Lind", text="fine"), Say("Whom shall I tell?")]
+    thread = Thread("react", script, [tool("send", send)])
+    _, result = await collect(thread.session.run(asked))
+    assert len(got) == sent and ("nothing said here tells its to" in result.steps[0].result) is (sent == 0)
+
+
 NO_LAMP = "There is no lamp desk; list_lamps tells the codes."
 
 

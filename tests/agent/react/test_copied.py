@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from agent.react.model import ReActChatModel
-from agent.react.replies import REACT_REPAIRS
+from agent.react.replies import REACT_COPIED, REACT_REPAIRS
 from tests.fakes import Say, ScriptedModel
 
 POST = {
@@ -60,5 +60,12 @@ async def test_a_value_that_the_thread_tells_stays(messages: list[BaseMessage]) 
 
 
 async def test_required_values_and_new_ones_stay() -> None:
-    made, _ = await call([ASKED], content="Anna Berg", mentions=["Zoe"])
+    made, message = await call([ASKED], content="Anna Berg", mentions=["Zoe"])
     assert made == {"content": "Anna Berg", "mentions": ["Zoe"]}
+    assert message.additional_kwargs[REACT_COPIED] == ["content"]
+
+
+@pytest.mark.parametrize("content", ["Anna", "All is well, Anna Berg"])
+async def test_one_word_and_a_text_with_words_of_its_own_are_no_copies(content: str) -> None:
+    _, message = await call([ASKED], content=content)
+    assert REACT_COPIED not in message.additional_kwargs
