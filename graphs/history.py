@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from agent.react.replies import REACT_COPIED, allowed_tools
-from agent.react.ways_out import has_failed, ways_out
+from agent.react.ways_out import Offer, has_failed, ways_out
 from graphs.state import CallStatus, CallTask, last_reply, open_calls
 
 _LONGEST_CIRCLE = 4
@@ -107,13 +107,13 @@ def call_tasks(
     return tasks
 
 
-def held_to(messages: Sequence[AnyMessage], servers: Mapping[str, str]) -> str | dict[str, Any] | None:
-    """Return the `tool_choice` for the next reply, None: free. `servers` gives the server of each tool.
+def held_to(messages: Sequence[AnyMessage], offers: Mapping[str, Offer]) -> str | dict[str, Any] | None:
+    """Return the `tool_choice` for the next reply, None: free. `offers` are the thread's tools.
 
     An answer after a call that was refused because it was repeated too often. A way out that this turn has not tried
     after a call that failed: a small model gives up there, and says that there is no such thing.
     """
-    latest = messages[-1] if messages and servers else None
+    latest = messages[-1] if messages and offers else None
     if not isinstance(latest, ToolMessage):
         return None
     if is_marked(latest, "repeat"):
@@ -121,7 +121,7 @@ def held_to(messages: Sequence[AnyMessage], servers: Mapping[str, str]) -> str |
     steps = _steps(messages)
     tried = {name for step in steps[:-1] for name, _ in step.calls}
     tried |= {name for name, _ in steps[-1].calls if name != latest.name} if steps else set()
-    untried = ways_out(latest, messages, servers, tried)
+    untried = ways_out(latest, offers, tried)
     return allowed_tools(sorted(untried)) if untried else None
 
 

@@ -19,8 +19,9 @@ from langgraph.types import interrupt
 
 from agent.context import cut_text, shorten_observations
 from agent.errors import ContextOverflow, ToolCallUnreadable, map_model_error
-from agent.react.model import REACT_ERROR, ReActChatModel, is_cut
+from agent.react.model import REACT_ERROR, ReActChatModel, is_cut, tool_spec
 from agent.react.recover import RECOVERED
+from agent.react.ways_out import Offer, words_of_arguments
 from agent.transcript import Transcript
 from graphs.guesses import guesses_as_looks, looks_first
 from graphs.history import failures_in_a_row, held_to
@@ -64,7 +65,7 @@ def model_node(
     `other` is asked once where the server cannot read a call that its own model wrote.
     """
     bound = model.bind_tools(list(tools)) if tools else model
-    servers = {tool.name: str((tool.metadata or {}).get("server")) for tool in tools}
+    offers = {tool.name: _offer(tool) for tool in tools}
     logs_itself = isinstance(model, ReActChatModel)
 
     async def send(asked: Runnable[LanguageModelInput, AIMessage], messages: Sequence[BaseMessage]) -> AIMessage:
@@ -74,7 +75,7 @@ def model_node(
 
     async def ask(thread: list[AnyMessage]) -> AIMessage:
         messages = guesses_as_looks(thread) if logs_itself else thread
-        held = held_to(messages, servers)
+        held = held_to(messages, offers)
         # Only ReAct under a constraint can be held to a call; a native server may take such a choice for an error.
         choice: dict[str, Any] = {"tool_choice": held} if held == "none" or (held and logs_itself) else {}
         asked = bound.bind(**choice) if choice else bound
@@ -93,7 +94,7 @@ def model_node(
             raise map_model_error(error, name) from error
         if not isinstance(reply, AIMessage):
             raise TypeError(f"chat model returned {type(reply).__name__}")
-        return looks_first(reply, thread, servers.keys() if logs_itself else set())
+        return looks_first(reply, thread, offers.keys() if logs_itself else set())
 
     async def node(state: ThreadState) -> Update:
         calls, failures = state.get("model_calls", 0), failures_in_a_row(state["messages"])
@@ -110,6 +111,10 @@ def model_node(
         return {**update, "stop_reason": "format_errors"} if last else update
 
     return node
+
+
+def _offer(tool: BaseTool) -> Offer:
+    return Offer(str((tool.metadata or {}).get("server")), words_of_arguments(tool_spec(tool)["function"]))
 
 
 def _ended(state: ThreadState, failures: int, max_steps: int) -> Update | None:

@@ -6,6 +6,7 @@ takes that for the answer, where a look at the codes and the same call with the 
 
 import re
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
@@ -22,6 +23,8 @@ _MISSING = re.compile(
 )
 """How a result says that what an argument names is not there; "No rain tomorrow" is an answer."""
 _LOOKUP = re.compile(r"(?:^|_)(?:find|search|list|lookup|look_up|query)(?:_|$)", re.I)
+_GIVEN = re.compile(r"(?:^|_)([a-z]+)_(?:by|from|based_on)_", re.I)
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ADVICE = re.compile(r"\b(?:[Cc]all|use|see) (read_file|list_directory|edit_file|git_status|git_log)\b")
 """How A2IA's own errors name a tool that helps; `execute_command` is left to the model."""
 
@@ -54,33 +57,53 @@ def named_tools(result: ToolMessage, tools: Set[str]) -> set[str]:
     return {name for name in long if re.search(rf"\b{re.escape(name)}\b", result.text)}
 
 
-def ways_out(
-    result: ToolMessage, messages: Sequence[BaseMessage], servers: Mapping[str, str], tried: Set[str]
-) -> set[str]:
-    """Return the untried tools that a failed call of `messages` says to use, or that may look up what it lacked.
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is known of a tool that a thread has."""
 
-    `servers` is each tool's. Only tools that look something up, and another try of an edit: nothing else is ever asked
-    for unseen. The look-ups of a server that are not named are asked for once.
+    server: str
+    wants: Set[str]
+    """The words of its arguments' names and descriptions (`words_of_arguments`)."""
+
+
+def words_of_arguments(function: Mapping[str, Any]) -> set[str]:
+    """Return the words, in small letters, that name and describe the arguments of an OpenAI function spec."""
+    properties = (function.get("parameters") or {}).get("properties") or {}
+    texts = (
+        f"{name} {value.get('description') if isinstance(value, Mapping) else ''}" for name, value in properties.items()
+    )
+    return {word.lower() for text in texts for word in _WORDS.findall(text)}
+
+
+def ways_out(result: ToolMessage, offers: Mapping[str, Offer], tried: Set[str]) -> set[str]:
+    """Return the untried ones of the tools `offers` that a failed call says to use, or that may look up what it lacked.
+
+    Only tools that look something up, and another try of an edit: nothing else is ever asked for unseen. The look-ups
+    of a server that are not named are asked for once; of those first the ones that give what an argument is.
     """
     if not has_failed(result):
         return set()
     if result.name in BUILT_IN:
-        return (set(_ADVICE.findall(result.text)) & servers.keys()) - tried
-    if named := {name for name in named_tools(result, servers.keys()) if _LOOKUP.search(name)}:
+        return (set(_ADVICE.findall(result.text)) & offers.keys()) - tried
+    if named := {name for name in named_tools(result, offers.keys()) if _LOOKUP.search(name)}:
         return named - tried
-    if _LOOKUP.search(result.name or "") or not has_missed(result):
+    failed = offers.get(result.name or "")
+    if failed is None or _LOOKUP.search(result.name or "") or not has_missed(result):
         return set()
-    server, given = servers.get(result.name or ""), _given(result, messages)
-    beside = {name for name, other in servers.items() if other == server and _looks_up(name, given)}
-    return set() if beside & tried else beside
+    beside = {name for name, offer in offers.items() if offer.server == failed.server and _looks_up(name, failed.wants)}
+    giving = {name for name in beside if _gives(name, failed.wants)}
+    return set() if beside & tried else giving or beside
 
 
-def is_way_out(taken: ToolMessage, failed: ToolMessage, messages: Sequence[BaseMessage]) -> bool:
-    """Say whether the call with the result `taken` found what the call that `failed` lacked, so that it can be made."""
+def is_way_out(taken: ToolMessage, failed: ToolMessage, wants: Set[str]) -> bool:
+    """Say whether the call with the result `taken` found what the call that `failed` lacked, so that it can be made.
+
+    `wants` are the words of the failed tool's arguments.
+    """
     if has_failed(taken) or failed.name in BUILT_IN or _LOOKUP.search(failed.name or ""):
         return False
     name = taken.name or ""
-    beside = server_of(taken) == server_of(failed) and _looks_up(name, _given(failed, messages))
+    beside = server_of(taken) == server_of(failed) and _looks_up(name, wants)
     return (beside and has_missed(failed)) or name in named_tools(failed, {name})
 
 
@@ -98,10 +121,13 @@ def _given(result: ToolMessage, messages: Sequence[BaseMessage]) -> Mapping[str,
     return next((call["args"] for call in calls if call["id"] == result.tool_call_id), {})
 
 
-def _looks_up(name: str, given: Mapping[str, Any]) -> bool:
-    """Say whether a tool looks something up, or one of the arguments `given` from another: `get_symbol_by_name`."""
-    gives = (rf"(?:^|_){re.escape(argument)}_(?:by|from|based_on)_" for argument in given)
-    return bool(_LOOKUP.search(name)) or any(re.search(pattern, name, re.I) for pattern in gives)
+def _looks_up(name: str, wants: Set[str]) -> bool:
+    return bool(_LOOKUP.search(name)) or _gives(name, wants)
+
+
+def _gives(name: str, wants: Set[str]) -> bool:
+    """Say whether a tool tells from something else what an argument is: `get_symbol_by_name` gives a `symbol`."""
+    return any(word.lower() in wants for word in _GIVEN.findall(name))
 
 
 def server_of(result: ToolMessage) -> str | None:

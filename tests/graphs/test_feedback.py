@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.tools import ToolException
+from pydantic import Field
 
 from graphs.events import PendingCall
 from graphs.history import call_tasks
@@ -225,6 +226,19 @@ async def test_a_tool_that_gives_a_wrong_argument_from_another_is_a_look_up(name
     await collect(thread.session.run("Dim the desk lamp."))
     assert free(thread) == [True, not held, True, True]
     assert ("Call dim again" in thread.model.asked[2][-1].text) is held
+
+
+async def test_a_tool_that_gives_what_an_argument_is_comes_before_other_look_ups() -> None:
+    async def distance(from_: Annotated[str, Field(description="The zip code of the place")]) -> str:
+        return "There is no such place."
+
+    script = [says("distance", from_="Oslo"), says("code_based_on_city", text="Oslo"), Say("There is none.")]
+    tools = [tool("distance", distance), tool("code_based_on_city", echo), tool("find_shop", echo)]
+    thread = Thread("react", script, tools)
+    await collect(thread.session.run("How far is Oslo?"))
+    held = thread.model.options[1]["constraint"]
+    assert "Action: code_based_on_city" in held and "Action: find_shop" not in held and "| final" not in held
+    assert "Call distance again" in thread.model.asked[2][-1].text
 
 
 async def test_a_call_with_wrong_arguments_is_free_to_be_made_again() -> None:
