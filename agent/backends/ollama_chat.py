@@ -61,7 +61,10 @@ class WholeChatOllama(ChatOllama):
     async def _acreate_chat_stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> AsyncIterator[Mapping[str, Any] | str]:
+        penalty = kwargs.pop("frequency_penalty", None)
         params = self._chat_params(messages, stop, **kwargs)
+        if penalty is not None:
+            params["options"] = {**params["options"], "frequency_penalty": penalty}  # OpenAI's name is an option here
         body = {key: value for key, value in params.items() if value is not None}
         async for part in self._held(body):
             if part.get("done_reason") in {"load", "unload"}:

@@ -11,8 +11,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from agent.react import completion, need
 from agent.react.judge import Judge, Verdict, last_turn, names_what_is_read
-from agent.react.prompt import AFTER_THINKING
-from agent.react.replies import Chunks, Replies, Tools, allowed_tools, arguments, called
+from agent.react.replies import Chunks, Replies, Tools, allowed_tools, arguments, called, thought_anew
 from agent.react.toolset import OVERWRITES, READ_ONLY
 
 JUDGED = "judged"
@@ -41,8 +40,8 @@ async def judged(judge: Judge, messages: list[BaseMessage], tools: Tools, reply:
     if held.chunks and not verdict:
         verdict = await _of_answer(judge, messages, held.text)
     if verdict and verdict.declined and first:
-        thought = {"reasoning_content": AFTER_THINKING} if first.additional_kwargs.get("reasoning_content") else {}
-        yield ChatGenerationChunk(message=AIMessageChunk(content="", id=first.id, additional_kwargs=thought))
+        if first.additional_kwargs.get("reasoning_content"):
+            yield thought_anew(first.id)
         rest = _second(judge, messages, tools, reply, verdict, held.chunks)
     else:
         rest = _given(held.chunks)

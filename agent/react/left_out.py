@@ -13,7 +13,6 @@ from contextlib import aclosing
 from typing import Any
 
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
-from langchain_core.messages.ai import add_usage
 from langchain_core.outputs import ChatGenerationChunk
 
 from agent.react.examples import BUILT_IN
@@ -58,7 +57,7 @@ async def _completed(
         return out
     added = _taken(numbers, given, arguments(written[-1]) or {})
     _log.debug("numbers left out %s, taken %s", sorted(numbers), added)
-    return _with(out, written[-1], given, added)
+    return _with(out, given, added)
 
 
 def left_out(request: str, given: Mapping[str, Any]) -> set[float]:
@@ -91,24 +90,19 @@ def _taken(numbers: set[float], given: Mapping[str, Any], written: Mapping[str, 
     return {name: value for name, value in new.items() if value in numbers and values.count(value) == 1}
 
 
-def _with(
-    out: ChatGenerationChunk, second: ChatGenerationChunk, given: Mapping[str, Any], added: Mapping[str, Any]
-) -> ChatGenerationChunk:
-    """Return the last chunk of a reply with the arguments `added` to its call, and the tokens that they took."""
-    message, other = out.message, second.message
-    if not isinstance(message, AIMessageChunk) or not isinstance(other, AIMessageChunk):
+def _with(out: ChatGenerationChunk, given: Mapping[str, Any], added: Mapping[str, Any]) -> ChatGenerationChunk:
+    """Return the last chunk of a reply with the arguments `added` to its call."""
+    message = out.message
+    if not isinstance(message, AIMessageChunk) or not added:
         return out
-    extra, call = dict(message.additional_kwargs), message.tool_call_chunks[0]
-    if added:
-        extra.pop(REACT_TEXT, None)  # the model is shown the call in the form that it should have had
-        repair = f"added {', '.join(added)}, of which the request tells"
-        extra[REACT_REPAIRS] = [*extra.get(REACT_REPAIRS, ()), repair]
+    extra = {key: value for key, value in message.additional_kwargs.items() if key != REACT_TEXT}
+    extra[REACT_REPAIRS] = [*extra.get(REACT_REPAIRS, ()), f"added {', '.join(added)}, of which the request tells"]
     whole = AIMessageChunk(
         content=message.content,
         additional_kwargs=extra,
-        tool_call_chunks=[{**call, "args": json.dumps({**given, **added})}],
+        tool_call_chunks=[{**message.tool_call_chunks[0], "args": json.dumps({**given, **added})}],
         response_metadata=message.response_metadata,
-        usage_metadata=add_usage(message.usage_metadata, other.usage_metadata),
+        usage_metadata=message.usage_metadata,
         id=message.id,
     )
     return ChatGenerationChunk(message=whole, generation_info=out.generation_info)

@@ -26,7 +26,8 @@ from agent.react.left_out import with_numbers
 from agent.react.named import with_named_options
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
-from agent.react.replies import FREE, REACT_COPIED, REACT_REPAIRS, Chunks, chosen
+from agent.react.repeated import AGAINST_REPEATS, goes_round
+from agent.react.replies import FREE, REACT_COPIED, REACT_REPAIRS, Chunks, chosen, thought_anew
 from agent.react.seen import seen_files
 from agent.react.streamed import StreamedChatModel
 from agent.react.toolset import OVERWRITES, READ_ONLY, SERVER
@@ -150,10 +151,16 @@ class ReActChatModel(StreamedChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], identity: str
     ) -> Chunks:
         reader = self._reader(messages, kwargs.get("tools", []), identity)
-        prompt, arguments = self._request(messages, stop, kwargs)
+        prompt, arguments = self._request(messages, stop, dict(kwargs))
         async for chunk in self.inner._astream(prompt, **arguments):
             for out in reader.feed(chunk):
                 yield out
+        if reader.went_round and not AGAINST_REPEATS.items() <= kwargs.items():
+            _log.debug("asked again, since this went round:\n%s", reader.text)
+            yield thought_anew(identity)
+            async for out in self._reply(messages, stop, kwargs | AGAINST_REPEATS, identity):
+                yield out
+            return
         yield reader.finish()
 
 
@@ -183,7 +190,18 @@ class _ReplyReader:
         self._id = identity or f"run-{uuid.uuid4()}"
         self._usage: UsageMetadata | None = None
         self._thinks = False
+        self._answers = False
         self._metadata: dict[str, Any] = {}
+
+    @property
+    def text(self) -> str:
+        """The reply so far."""
+        return self._stream.text
+
+    @property
+    def went_round(self) -> bool:
+        """Whether it is a call that repeated itself until the token limit; of an answer, too much has been shown."""
+        return not self._answers and is_cut(self._metadata) and goes_round(self.text)
 
     def feed(self, chunk: ChatGenerationChunk) -> Iterator[ChatGenerationChunk]:
         message = chunk.message
@@ -194,6 +212,7 @@ class _ReplyReader:
             self._thinks = True
             yield self._chunk(Delta("thought", str(inner)))
         for delta in self._apart(self._stream.feed(message.text)):
+            self._answers = self._answers or delta.kind == "answer"
             yield self._chunk(delta)
         self._usage = getattr(message, "usage_metadata", None) or self._usage
 
@@ -210,18 +229,18 @@ class _ReplyReader:
         extra: dict[str, Any] = {"reasoning_content": thought} if thought else {}
         # A mended call is shown to the model in the form that it should have had.
         if not (isinstance(step, Call) and step.repairs):
-            extra[REACT_TEXT] = self._stream.text
+            extra[REACT_TEXT] = self.text
         if isinstance(step, Malformed):
             extra[REACT_ERROR] = step.problem
         if isinstance(step, Call) and step.copied:
             extra[REACT_COPIED] = list(step.copied)
         if step.repairs:
             extra[REACT_REPAIRS] = list(step.repairs)
-            _log.debug("repaired in the reply (%s):\n%s", "; ".join(step.repairs), self._stream.text)
+            _log.debug("repaired in the reply (%s):\n%s", "; ".join(step.repairs), self.text)
         message = AIMessageChunk(
             content=content,
             additional_kwargs=extra,
-            tool_call_chunks=_calls(step, self._stream.text),
+            tool_call_chunks=_calls(step, self.text),
             response_metadata=self._metadata,
             usage_metadata=self._usage,
             id=self._id,

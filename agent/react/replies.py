@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 
+from agent.react.prompt import AFTER_THINKING
+
 REACT_REPAIRS = "react_repairs"
 """Key of `additional_kwargs` that lists what was mended to read a step; absent where it was well formed."""
 
@@ -26,6 +28,12 @@ class Replies(Protocol):
     def __call__(self, messages: list[BaseMessage], choice: Any = None, /) -> Chunks:
         """Give the chunks of a reply to `messages`, held to `choice` (a `tool_choice`)."""
         ...
+
+
+def thought_anew(identity: str | None) -> ChatGenerationChunk:
+    """Return the chunk that sets a second thought off from the first, in a reply of that id."""
+    thought = {"reasoning_content": AFTER_THINKING}
+    return ChatGenerationChunk(message=AIMessageChunk(content="", id=identity, additional_kwargs=thought))
 
 
 def allowed_tools(names: Sequence[str]) -> dict[str, Any]:

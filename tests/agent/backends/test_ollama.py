@@ -163,13 +163,13 @@ async def test_every_request_of_a_run_carries_the_same_window_and_is_never_trunc
         async with opened(server, seed=7, temperature=0.5) as backend:
             model = backend.chat_model(await backend.profile())
             await reply_of(model, HumanMessage("a"))
-            await reply_of(model, HumanMessage("b"), stop=["\nObservation"])
+            await reply_of(model, HumanMessage("b"), stop=["\nObservation"], frequency_penalty=0.2)
         bodies = server.posted("/api/chat")
     assert len({body["options"]["num_ctx"] for body in bodies}) == 1
     assert [body["truncate"] for body in bodies] == [False] * len(bodies)
     options = bodies[-1]["options"]
     assert (options["seed"], options["temperature"], options["stop"]) == (7, 0.5, ["\nObservation"])
-    assert options["num_predict"] == 1024
+    assert (options["num_predict"], options["frequency_penalty"]) == (1024, 0.2)
 
 
 @pytest.mark.parametrize(
