@@ -26,6 +26,12 @@ _NUMBER = re.compile(r"(?<![\w.,:/-])\d[\d,]*(?:\.\d+)?(?![\d:/]|-\d|\s?[ap]\.?m
 _DIGITS = re.compile(r"\d+(?:\.\d+)?")
 _WORD = re.compile(r"[a-z]+")
 
+_MOST = 3
+"""Numbers left out; a request with more of them brings data."""
+
+_LONGEST = 300
+"""Characters of the arguments that are written once more."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +52,8 @@ async def _completed(
     if tool is None or given is None or not isinstance(asked, HumanMessage) or tool["function"]["name"] in BUILT_IN:
         return out
     numbers = left_out(asked.text, given)
-    narrowed = _narrowed(tool["function"], given) if numbers else None
+    is_worth = 0 < len(numbers) <= _MOST and len(json.dumps(given)) <= _LONGEST
+    narrowed = _narrowed(tool["function"], given) if is_worth else None
     if narrowed is None:
         return out
     try:

@@ -5,7 +5,7 @@ _LONGEST = 200
 """Characters of what is repeated."""
 
 AGAINST_REPEATS = {"frequency_penalty": 0.2}
-"""What makes the same request end (a parameter of OpenAI's API, an option of Ollama's); 0.5 does too."""
+"""What makes the same request end (a parameter of OpenAI's API, an option of Ollama's)."""
 
 
 def goes_round(text: str) -> bool:

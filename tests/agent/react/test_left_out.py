@@ -72,6 +72,8 @@ async def test_a_call_stays_where_the_server_fails_at_the_second_writing() -> No
     [
         ([ASKED], {"city": "Oslo", "rooms": 3}),
         ([HumanMessage("Book a hotel in Oslo.")], {"city": "Oslo"}),
+        ([HumanMessage("Book in Oslo: 3, 4, 5, 6")], {"city": "Oslo"}),
+        ([ASKED], {"city": "Oslo", "note": "a room at the back, please. " * 12}),
         ([ASKED], {"city": "Oslo", "rooms": 1, "nights": 1}),
         (
             [
@@ -82,7 +84,14 @@ async def test_a_call_stays_where_the_server_fails_at_the_second_writing() -> No
             {"city": "Oslo"},
         ),
     ],
-    ids=["nothing is left out", "no number is told", "no argument is open", "later in the turn"],
+    ids=[
+        "nothing is left out",
+        "no number is told",
+        "many are told",
+        "it is long",
+        "no argument is open",
+        "later in the turn",
+    ],
 )
 async def test_nothing_is_asked_where_it_cannot_matter(messages: list[BaseMessage], call: dict[str, Any]) -> None:
     seen = await booked(messages, call)
