@@ -21,7 +21,7 @@ from agent.context import cut_text, shorten_observations
 from agent.errors import ContextOverflow, ToolCallUnreadable, map_model_error
 from agent.react.model import REACT_ERROR, ReActChatModel, is_cut, tool_spec
 from agent.react.recover import RECOVERED
-from agent.react.ways_out import Offer, words_of_arguments
+from agent.react.ways_out import Offer, offer
 from agent.transcript import Transcript
 from graphs.guesses import guesses_as_looks, looks_first
 from graphs.history import failures_in_a_row, held_to
@@ -114,7 +114,7 @@ def model_node(
 
 
 def _offer(tool: BaseTool) -> Offer:
-    return Offer(str((tool.metadata or {}).get("server")), words_of_arguments(tool_spec(tool)["function"]))
+    return offer(tool_spec(tool)["function"], str((tool.metadata or {}).get("server")))
 
 
 def _ended(state: ThreadState, failures: int, max_steps: int) -> Update | None:

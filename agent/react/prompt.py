@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from agent.react.examples import Turn, observation, one_line, worked_examples
 from agent.react.form import TEXT, Form
 from agent.react.parser import Answer, Call
-from agent.react.ways_out import another_try, has_failed, is_way_out, named_tools, words_of_arguments
+from agent.react.ways_out import another_try, has_failed, named_tools, offer
 
 REACT_TEXT = "react_text"
 """Key of `additional_kwargs` that holds the model's own text of a step; dropped when its arguments are edited."""
@@ -99,6 +99,7 @@ def render(
     """
     system, request = system_prompt(tools, form), ""
     names = {tool["name"] for tool in tools}
+    offers = {tool["name"]: offer(tool) for tool in tools}
     turns = worked_examples(names, form)
     failed: ToolMessage | None = None
     for message in messages:
@@ -107,8 +108,7 @@ def render(
         elif isinstance(message, AIMessage):
             turns.append(("assistant", step_text(message, form)))
         elif isinstance(message, ToolMessage):
-            found = failed is not None and is_way_out(message, failed, _wants(failed, tools))
-            again = another_try(failed, messages) if failed and found else ""
+            again = another_try(message, failed, messages, offers) if failed else ""
             failed = message if has_failed(message) else None
             named = bool(named_tools(message, names))
             error = message.status == "error"
@@ -125,10 +125,6 @@ def render(
     else:
         turns.insert(0, ("user", system))
     return [_message(turn) for turn in turns]
-
-
-def _wants(failed: ToolMessage, tools: Sequence[Mapping[str, Any]]) -> set[str]:
-    return next((words_of_arguments(tool) for tool in tools if tool["name"] == failed.name), set())
 
 
 def step_text(message: AIMessage, form: Form = TEXT) -> str:

@@ -33,8 +33,9 @@ give given has have how information into its list not off one our out over provi
 specific tell than that the their them then there these this tool type under use used user users uses using value
 values was were what when where which who will with within would you your
 """
-_COMMON = frozenset(_COMMON_WORDS.split())
-_ENGLISH = _COMMON | {"to", "of", "by", "it", "is", "my"}
+COMMON = frozenset(_COMMON_WORDS.split())
+"""Words that tell nothing of what a tool or a request is about."""
+_ENGLISH = COMMON | {"to", "of", "by", "it", "is", "my"}
 
 
 def evidence(request: str, tool: Mapping[str, Any], arguments: Mapping[str, Any] | None = None) -> float:
@@ -103,4 +104,4 @@ def words_of(text: str) -> set[str]:
 
 def _stems(text: str) -> set[str]:
     """Return the beginnings of the telling words in a text."""
-    return {word[:_STEM] for word in words_of(text) - _COMMON}
+    return {word[:_STEM] for word in words_of(text) - COMMON}

@@ -12,6 +12,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from agent.react.examples import BUILT_IN, one_line
+from agent.react.told import COMMON, words_of
 
 _DENIAL = re.compile(r"\b(?:no|not|cannot|invalid|unknown|error|failed)\b|n't\b", re.I)
 _REFUSAL_CHARS = 200
@@ -25,6 +26,8 @@ _MISSING = re.compile(
 _LOOKUP = re.compile(r"(?:^|_)(?:find|search|list|lookup|look_up|query)(?:_|$)", re.I)
 _GIVEN = re.compile(r"(?:^|_)([a-z]+)_(?:by|from|based_on)_", re.I)
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_BEGINNING = 5
+_VERBS = {"find", "search", "list", "lookup", "look", "query", "all", "available"}
 _ADVICE = re.compile(r"\b(?:[Cc]all|use|see) (read_file|list_directory|edit_file|git_status|git_log)\b")
 """How A2IA's own errors name a tool that helps; `execute_command` is left to the model."""
 
@@ -63,16 +66,25 @@ class Offer:
 
     server: str
     wants: Set[str]
-    """The words of its arguments' names and descriptions (`words_of_arguments`)."""
+    """The words, in small letters, that name and describe its arguments."""
+    about: Set[str]
+    """The beginnings of the words of its name and arguments."""
+    says: Set[str]
+    """The beginnings of the telling words of its name and description."""
 
 
-def words_of_arguments(function: Mapping[str, Any]) -> set[str]:
-    """Return the words, in small letters, that name and describe the arguments of an OpenAI function spec."""
+def offer(function: Mapping[str, Any], server: str = "") -> Offer:
+    """Return what is known of the tool of an OpenAI function spec."""
     properties = (function.get("parameters") or {}).get("properties") or {}
-    texts = (
-        f"{name} {value.get('description') if isinstance(value, Mapping) else ''}" for name, value in properties.items()
-    )
-    return {word.lower() for text in texts for word in _WORDS.findall(text)}
+    told = [value.get("description") for value in properties.values() if isinstance(value, Mapping)]
+    wants = {word.lower() for text in (*properties, *told) if text for word in _WORDS.findall(text)}
+    name = words_of(function["name"])
+    says = (name | words_of(function.get("description") or "") - COMMON) - _VERBS
+    return Offer(server, wants, _beginnings(name | wants), _beginnings(says))
+
+
+def _beginnings(words: Set[str]) -> set[str]:
+    return {word.rstrip("s")[:_BEGINNING] for word in words}
 
 
 def ways_out(result: ToolMessage, offers: Mapping[str, Offer], tried: Set[str]) -> set[str]:
@@ -87,32 +99,46 @@ def ways_out(result: ToolMessage, offers: Mapping[str, Offer], tried: Set[str]) 
         return (set(_ADVICE.findall(result.text)) & offers.keys()) - tried
     if named := {name for name in named_tools(result, offers.keys()) if _LOOKUP.search(name)}:
         return named - tried
-    failed = offers.get(result.name or "")
-    if failed is None or _LOOKUP.search(result.name or "") or not has_missed(result):
+    name = result.name or ""
+    if name not in offers or _LOOKUP.search(name) or not has_missed(result):
         return set()
-    beside = {name for name, offer in offers.items() if offer.server == failed.server and _looks_up(name, failed.wants)}
-    giving = {name for name in beside if _gives(name, failed.wants)}
+    beside = {
+        other for other in offers if offers[other].server == offers[name].server and _looks_up(other, name, offers)
+    }
+    giving = {other for other in beside if _gives(other, offers[name])}
     return set() if beside & tried else giving or beside
 
 
-def is_way_out(taken: ToolMessage, failed: ToolMessage, wants: Set[str]) -> bool:
-    """Say whether the call with the result `taken` found what the call that `failed` lacked, so that it can be made.
+def another_try(
+    taken: ToolMessage, failed: ToolMessage, messages: Sequence[BaseMessage], offers: Mapping[str, Offer]
+) -> str:
+    """Say that the call of `messages` that `failed` can be made now, and with what; empty if it cannot.
 
-    `wants` are the words of the failed tool's arguments.
+    It can once the call with the result `taken` found what was lacking, or did what the failure asks for.
     """
-    if has_failed(taken) or failed.name in BUILT_IN or _LOOKUP.search(failed.name or ""):
-        return False
-    name = taken.name or ""
-    beside = server_of(taken) == server_of(failed) and _looks_up(name, wants)
-    return (beside and has_missed(failed)) or name in named_tools(failed, {name})
-
-
-def another_try(failed: ToolMessage, messages: Sequence[BaseMessage]) -> str:
-    """Say that the call of `messages` that `failed` is to be made again, and with what in place of which argument."""
+    if has_failed(taken) or failed.name in BUILT_IN:
+        return ""
+    if not _has_found(taken, failed, offers):
+        return f"Call {failed.name} again." if _did_what_is_asked(taken, failed) else ""
     texts = [value for value in _given(failed, messages).values() if isinstance(value, str) and value]
     wrong = [value for value in texts if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", failed.text)]
     place = f' in place of "{one_line(wrong[0])}"' if len(wrong) == 1 else ""
     return f"Call {failed.name} again, with what was found here{place}."
+
+
+def _has_found(taken: ToolMessage, failed: ToolMessage, offers: Mapping[str, Offer]) -> bool:
+    name, lacking = taken.name or "", failed.name or ""
+    if _LOOKUP.search(lacking):
+        return False
+    beside = server_of(taken) == server_of(failed) and _looks_up(name, lacking, offers)
+    return (beside and has_missed(failed)) or name in named_tools(failed, {name})
+
+
+def _did_what_is_asked(taken: ToolMessage, failed: ToolMessage) -> bool:
+    """Say whether a failure tells of all that a tool's name says: `pressBrakePedal`, "Brake pedal must be pressed"."""
+    words = [word.lower() for word in _WORDS.findall(taken.name or "")]
+    told = "".join(_WORDS.findall(failed.text)).lower()
+    return taken.name != failed.name and len(words) > 1 and all(word in told for word in words)
 
 
 def _given(result: ToolMessage, messages: Sequence[BaseMessage]) -> Mapping[str, Any]:
@@ -121,13 +147,17 @@ def _given(result: ToolMessage, messages: Sequence[BaseMessage]) -> Mapping[str,
     return next((call["args"] for call in calls if call["id"] == result.tool_call_id), {})
 
 
-def _looks_up(name: str, wants: Set[str]) -> bool:
-    return bool(_LOOKUP.search(name)) or _gives(name, wants)
+def _looks_up(name: str, lacking: str, offers: Mapping[str, Offer]) -> bool:
+    """Say whether a tool may look up what a call of `lacking` lacked: a list of airports tells nothing of invoices."""
+    if name not in offers or lacking not in offers or name == lacking:
+        return False
+    is_about = bool(offers[name].says & offers[lacking].about)
+    return bool(_LOOKUP.search(name) and is_about) or _gives(name, offers[lacking])
 
 
-def _gives(name: str, wants: Set[str]) -> bool:
+def _gives(name: str, lacking: Offer) -> bool:
     """Say whether a tool tells from something else what an argument is: `get_symbol_by_name` gives a `symbol`."""
-    return any(word.lower() in wants for word in _GIVEN.findall(name))
+    return any(word.lower() in lacking.wants for word in _GIVEN.findall(name))
 
 
 def server_of(result: ToolMessage) -> str | None:

@@ -228,6 +228,18 @@ async def test_a_tool_that_gives_a_wrong_argument_from_another_is_a_look_up(name
     assert ("Call dim again" in thread.model.asked[2][-1].text) is held
 
 
+@pytest.mark.parametrize(("name", "held"), [("list_lamps", True), ("list_airports", False)])
+async def test_only_a_look_up_that_is_about_the_call_is_asked_for(name: str, held: bool) -> None:
+    async def dim(lamp: str) -> str:
+        return "There is no such lamp." if lamp == "desk" else "Dimmed."
+
+    script = [says("dim", lamp="desk"), says(name, text="L1"), says("dim", lamp="L1"), Say("Done.")]
+    thread = Thread("react", script, [tool("dim", dim), tool(name, echo)])
+    await collect(thread.session.run("Dim the desk lamp."))
+    assert free(thread) == [True, not held, True, True]
+    assert ("Call dim again" in thread.model.asked[2][-1].text) is held
+
+
 async def test_a_tool_that_gives_what_an_argument_is_comes_before_other_look_ups() -> None:
     async def distance(from_: Annotated[str, Field(description="The zip code of the place")]) -> str:
         return "There is no such place."

@@ -5,7 +5,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from agent.react.examples import observation
 from agent.react.prompt import render, tool_line
-from agent.react.ways_out import another_try
+from agent.react.ways_out import another_try, offer
 
 CALL = AIMessage("", tool_calls=[{"id": "1", "name": "read", "args": {"path": "a"}}])
 RESULT = ToolMessage("text of a", tool_call_id="1")
@@ -113,6 +113,9 @@ def test_a_call_that_failed_is_asked_for_again_once_the_way_out_was_taken() -> N
     ]
 
 
+LAMPS = {name: offer({"name": name, "description": "Lamps of the house."}) for name in ("dim_lamp", "list_lamps")}
+
+
 @pytest.mark.parametrize(
     ("args", "place"),
     [
@@ -122,6 +125,25 @@ def test_a_call_that_failed_is_asked_for_again_once_the_way_out_was_taken() -> N
     ],
 )
 def test_the_wrong_value_is_named_where_it_is_certain(args: dict[str, Any], place: str) -> None:
-    failed = ToolMessage("There is no lamp desk in the study of this house.", tool_call_id="1", name="dim")
-    thread = [AIMessage("", tool_calls=[{"name": "dim", "args": args, "id": "1"}])]
-    assert another_try(failed, thread) == f"Call dim again, with what was found here{place}."
+    failed = ToolMessage("There is no lamp desk in the study of this house.", tool_call_id="1", name="dim_lamp")
+    thread = [AIMessage("", tool_calls=[{"name": "dim_lamp", "args": args, "id": "1"}])]
+    found = ToolMessage("L1", tool_call_id="2", name="list_lamps")
+    assert another_try(found, failed, thread, LAMPS) == f"Call dim_lamp again, with what was found here{place}."
+
+
+@pytest.mark.parametrize(
+    ("failure", "tool", "again"),
+    [
+        ("Brake pedal needs to be pressed when starting the engine.", "pressBrakePedal", True),
+        ("User not authenticated. Please log in to create a ticket.", "ticket_login", True),
+        ("Brake pedal needs to be pressed when starting the engine.", "displayCarStatus", False),
+        ("Cannot start: no fuel.", "start", False),
+        ("The engine runs.", "pressBrakePedal", False),
+    ],
+)
+def test_a_call_is_to_be_made_again_once_what_its_failure_asks_for_is_done(
+    failure: str, tool: str, again: bool
+) -> None:
+    failed = ToolMessage(failure, tool_call_id="1", name="go", status="error" if again else "success")
+    done = ToolMessage("done", tool_call_id="2", name=tool)
+    assert another_try(done, failed, [], {}) == ("Call go again." if again else "")
