@@ -30,14 +30,19 @@ class _Window:
 def excerpt(stream: BinaryIO, name: str, start: int, end: int | None) -> str:
     """Give lines `start` to `end` of a text file, at most a result's size; a header line says what was left out.
 
-    Memory stays bounded whatever the file's size; of very large files only the first part is read.
+    Of a short file that has no line `start` it gives all. Memory stays bounded whatever the file's size; of very large
+    files only the first part is read.
 
     Raises:
-        ToolFailure: the file is binary or has no line `start`.
+        ToolFailure: the file is binary, or it is empty or long and has no line `start`.
     """
     window = _read(_as_narrow(stream, name), start)
     if start > max(window.lines, 1):
-        raise _too_far(stream, name, start, window)
+        if not window.whole or not 0 < window.lines < _COUNTED:
+            raise _too_far(name, start, window)
+        stream.seek(0)
+        lines = "1 line" if window.lines == 1 else f"{window.lines} lines"
+        return f"[all {lines}; there is no line {start}]\n{excerpt(stream, name, 1, None)}"
     text, last, partial = _select(window, name, start, end)
     if text == "" and window.lines == 0:
         return "(empty file)"
@@ -123,13 +128,9 @@ def _header(window: _Window, start: int, last: int, partial: bool) -> str:
     return f"[lines {start}-{last} of {total}{more}]"
 
 
-def _too_far(stream: BinaryIO, name: str, start: int, window: _Window) -> ToolFailure:
+def _too_far(name: str, start: int, window: _Window) -> ToolFailure:
     if not window.whole:
         return ToolFailure(f"start_line {start} is too far into '{name}' to be read: use execute_command with sed -n.")
     if window.lines == 0:
         return ToolFailure(f"'{name}' is empty, so it has no line {start}.")
-    said = f"'{name}' has only {window.lines} lines"
-    if window.lines >= _COUNTED:
-        return ToolFailure(f"{said}: choose a start_line up to {window.lines}.")
-    stream.seek(0)
-    return ToolFailure(f"{said}. This is all of it:\n{excerpt(stream, name, 1, None)}")
+    return ToolFailure(f"'{name}' has only {window.lines} lines: choose a start_line up to {window.lines}.")

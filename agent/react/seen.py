@@ -14,7 +14,7 @@ _MAX_CHARS = 8_000
 """Longest text that is quoted from; what is longer is known in part."""
 _POINTER = re.compile(r"\n\n\[It names (?:a file|files) here[^\n]*\]\Z")
 _PART = re.compile(r"\[lines? \d")
-_ALL = re.compile(r"\A\[all \d+ lines\]\n")
+_ALL = re.compile(r"\A\[all \d+ lines?\b[^\n]*\]\n")
 _LEFT_OUT = re.compile(r"\n\[\.\.\. \d+ characters left out")
 _EMPTY = "(empty file)"
 SAME_CALL = "You made this same call before"
