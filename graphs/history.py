@@ -94,8 +94,9 @@ def call_tasks(
     tasks: list[CallTask] = []
     for call in open_calls(list(messages)):
         same = _same_results(call, before, steady)
-        made = _times_made(call, before, changing) if is_unasked(call) else []
-        if copied and is_unasked(call):
+        unasked = is_unasked(call)
+        made = _times_made(call, before, changing) if unasked else []
+        if copied and unasked:
             refused = _COPIED.format(arguments=", ".join(copied))
         elif len(same) > 1 or made.count(True) > 1 or _circles(call, before) or _fails_alike(call, before, changing):
             refused = _CIRCLE

@@ -23,12 +23,12 @@ def without_copied(step: Call, messages: Sequence[BaseMessage], tools: Sequence[
     called = next((tool for tool in tools if tool["name"] == step.name), {})
     required = (called.get("parameters") or {}).get("required") or ()
     values = {name: words_of(json.dumps(value)) for name, value in step.args.items()}
-    given = {name: words for name, words in values.items() if len(words) > (name in required)}
-    if not given:
-        return step
     shown = words_of("\n".join(text for _, text in worked_examples({tool["name"] for tool in tools}, form)))
+    alike = {name: words for name, words in values.items() if len(words) > (name in required) and words <= shown}
+    if not alike:
+        return step
     known = words_of("\n".join([json.dumps(list(tools)), *map(_text, messages)]))
-    copied = [name for name, words in given.items() if words <= shown - known]
+    copied = [name for name, words in alike.items() if not words & known]
     step = replace(step, copied=tuple(name for name in copied if name in required))
     needless = [name for name in copied if name not in required]
     if not needless:

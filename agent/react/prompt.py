@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from agent.react.examples import Turn, observation, one_line, worked_examples
 from agent.react.form import TEXT, Form
 from agent.react.parser import Answer, Call
-from agent.react.ways_out import another_try, has_failed, named_tools, offer
+from agent.react.ways_out import Offer, another_try, has_failed, named_tools, offer
 
 REACT_TEXT = "react_text"
 """Key of `additional_kwargs` that holds the model's own text of a step; dropped when its arguments are edited."""
@@ -99,7 +99,6 @@ def render(
     """
     system, request = system_prompt(tools, form), ""
     names = {tool["name"] for tool in tools}
-    offers = {tool["name"]: offer(tool) for tool in tools}
     turns = worked_examples(names, form)
     failed: ToolMessage | None = None
     for message in messages:
@@ -108,7 +107,7 @@ def render(
         elif isinstance(message, AIMessage):
             turns.append(("assistant", step_text(message, form)))
         elif isinstance(message, ToolMessage):
-            again = another_try(message, failed, messages, offers) if failed else ""
+            again = another_try(message, failed, messages, _offers(tools, message, failed)) if failed else ""
             failed = message if has_failed(message) else None
             named = bool(named_tools(message, names))
             error = message.status == "error"
@@ -125,6 +124,11 @@ def render(
     else:
         turns.insert(0, ("user", system))
     return [_message(turn) for turn in turns]
+
+
+def _offers(tools: Sequence[Mapping[str, Any]], *results: ToolMessage) -> dict[str, Offer]:
+    names = {result.name for result in results}
+    return {tool["name"]: offer(tool) for tool in tools if tool["name"] in names}
 
 
 def step_text(message: AIMessage, form: Form = TEXT) -> str:

@@ -97,9 +97,14 @@ class _Request:
         return float(word) in self._numbers if word[0].isdigit() else word[: _STEM - 1] in self._beginnings
 
 
+def parts_of(text: str) -> list[str]:
+    """Return the words of a text in their order, in small letters; parts of `camelCase` are words."""
+    return [part.lower() for part in _PARTS.findall(text)]
+
+
 def words_of(text: str) -> set[str]:
-    """Return the words of three letters and more in a text, in small letters; parts of `camelCase` are words."""
-    return {part.lower() for part in _PARTS.findall(text) if len(part) > 2}
+    """Return the words of three letters and more in a text, in small letters."""
+    return {part for part in parts_of(text) if len(part) > 2}
 
 
 def _stems(text: str) -> set[str]:

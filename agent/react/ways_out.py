@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from agent.react.examples import BUILT_IN, one_line
-from agent.react.told import COMMON, words_of
+from agent.react.told import COMMON, parts_of, words_of
 
 _DENIAL = re.compile(r"\b(?:no|not|cannot|invalid|unknown|error|failed)\b|n't\b", re.I)
 _REFUSAL_CHARS = 200
@@ -25,7 +25,6 @@ _MISSING = re.compile(
 """How a result says that what an argument names is not there; "No rain tomorrow" is an answer."""
 _LOOKUP = re.compile(r"(?:^|_)(?:find|search|list|lookup|look_up|query)(?:_|$)", re.I)
 _GIVEN = re.compile(r"(?:^|_)([a-z]+)_(?:by|from|based_on)_", re.I)
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _BEGINNING = 5
 _VERBS = {"find", "search", "list", "lookup", "look", "query", "all", "available"}
 _ADVICE = re.compile(r"\b(?:[Cc]all|use|see) (read_file|list_directory|edit_file|git_status|git_log)\b")
@@ -77,7 +76,7 @@ def offer(function: Mapping[str, Any], server: str = "") -> Offer:
     """Return what is known of the tool of an OpenAI function spec."""
     properties = (function.get("parameters") or {}).get("properties") or {}
     told = [value.get("description") for value in properties.values() if isinstance(value, Mapping)]
-    wants = {word.lower() for text in (*properties, *told) if text for word in _WORDS.findall(text)}
+    wants = {word for text in (*properties, *told) if text for word in parts_of(text)}
     name = words_of(function["name"])
     says = (name | words_of(function.get("description") or "") - COMMON) - _VERBS
     return Offer(server, wants, _beginnings(name | wants), _beginnings(says))
@@ -136,8 +135,8 @@ def _has_found(taken: ToolMessage, failed: ToolMessage, offers: Mapping[str, Off
 
 def _did_what_is_asked(taken: ToolMessage, failed: ToolMessage) -> bool:
     """Say whether a failure tells of all that a tool's name says: `pressBrakePedal`, "Brake pedal must be pressed"."""
-    words = [word.lower() for word in _WORDS.findall(taken.name or "")]
-    told = "".join(_WORDS.findall(failed.text)).lower()
+    words = parts_of(taken.name or "")
+    told = "".join(parts_of(failed.text))
     return taken.name != failed.name and len(words) > 1 and all(word in told for word in words)
 
 

@@ -216,20 +216,17 @@ async def test_look_ups_that_no_result_names_are_asked_for_once() -> None:
     assert free(thread) == [True, False, True, True]
 
 
-@pytest.mark.parametrize(("name", "held"), [("lamp_by_room", True), ("room_by_name", False), ("lamp_price", False)])
-async def test_a_tool_that_gives_a_wrong_argument_from_another_is_a_look_up(name: str, held: bool) -> None:
-    async def dim(lamp: str) -> str:
-        return "There is no such lamp." if lamp == "desk" else "Dimmed."
-
-    script = [says("dim", lamp="desk"), says(name, text="L1"), says("dim", lamp="L1"), Say("Done.")]
-    thread = Thread("react", script, [tool("dim", dim), tool(name, echo)])
-    await collect(thread.session.run("Dim the desk lamp."))
-    assert free(thread) == [True, not held, True, True]
-    assert ("Call dim again" in thread.model.asked[2][-1].text) is held
-
-
-@pytest.mark.parametrize(("name", "held"), [("list_lamps", True), ("list_airports", False)])
-async def test_only_a_look_up_that_is_about_the_call_is_asked_for(name: str, held: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("lamp_by_room", True),
+        ("room_by_name", False),
+        ("lamp_price", False),
+        ("list_lamps", True),
+        ("list_airports", False),
+    ],
+)
+async def test_a_look_up_is_about_the_call_or_gives_its_argument_from_another(name: str, held: bool) -> None:
     async def dim(lamp: str) -> str:
         return "There is no such lamp." if lamp == "desk" else "Dimmed."
 
