@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from agent.react.examples import worked_examples
 from agent.react.form import Form
+from agent.react.replies import REACT_COPIED
 from agent.react.step import Call
 from agent.react.told import words_of
 
@@ -38,5 +39,6 @@ def without_copied(step: Call, messages: Sequence[BaseMessage], tools: Sequence[
 
 
 def _text(message: BaseMessage) -> str:
-    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    copies = message.additional_kwargs.get(REACT_COPIED)  # what the model copied before is no better for that
+    calls = message.tool_calls if isinstance(message, AIMessage) and not copies else []
     return "\n".join([message.text, *(json.dumps(call["args"]) for call in calls)])

@@ -65,6 +65,13 @@ async def test_required_values_and_new_ones_stay() -> None:
     assert message.additional_kwargs[REACT_COPIED] == ["content"]
 
 
+async def test_a_copy_stays_one_however_often_it_is_made() -> None:
+    _, first = await call([ASKED], content="Anna Berg")
+    refused = ToolMessage("Not called.", tool_call_id=str(first.tool_calls[0]["id"]))
+    _, message = await call([ASKED, first, refused, ASKED], content="Anna Berg")
+    assert message.additional_kwargs[REACT_COPIED] == ["content"]
+
+
 @pytest.mark.parametrize("content", ["Anna", "All is well, Anna Berg"])
 async def test_one_word_and_a_text_with_words_of_its_own_are_no_copies(content: str) -> None:
     _, message = await call([ASKED], content=content)
