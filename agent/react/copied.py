@@ -39,6 +39,8 @@ def without_copied(step: Call, messages: Sequence[BaseMessage], tools: Sequence[
 
 
 def _text(message: BaseMessage) -> str:
-    copies = message.additional_kwargs.get(REACT_COPIED)  # what the model copied before is no better for that
-    calls = message.tool_calls if isinstance(message, AIMessage) and not copies else []
-    return "\n".join([message.text, *(json.dumps(call["args"]) for call in calls)])
+    """Return what a message tells; of the model's own words only calls that copied nothing do."""
+    if not isinstance(message, AIMessage):
+        return message.text
+    calls = [] if message.additional_kwargs.get(REACT_COPIED) else message.tool_calls
+    return "\n".join(json.dumps(call["args"]) for call in calls)

@@ -68,7 +68,8 @@ async def test_required_values_and_new_ones_stay() -> None:
 async def test_a_copy_stays_one_however_often_it_is_made() -> None:
     _, first = await call([ASKED], content="Anna Berg")
     refused = ToolMessage("Not called.", tool_call_id=str(first.tool_calls[0]["id"]))
-    _, message = await call([ASKED, first, refused, ASKED], content="Anna Berg")
+    answer = AIMessage("I need to find Anna Berg.")
+    _, message = await call([ASKED, first, refused, answer, ASKED], content="Anna Berg")
     assert message.additional_kwargs[REACT_COPIED] == ["content"]
 
 
