@@ -17,9 +17,9 @@ from typing import Any
 from agent.backends.base import TellsOdds
 from agent.backends.select import open_backend
 from agent.config import load_settings
-from agent.react.calibration import cases, learn, with_odds
-from agent.react.judge import Judge
-from agent.react.yes_no import YesNo
+from agent.react.judging.calibration import cases, learn, with_odds
+from agent.react.judging.judge import Judge
+from agent.react.judging.yes_no import YesNo
 from benchmarks import report
 from benchmarks.bfcl_data import Case, load_cases, plain_name
 

@@ -7,9 +7,9 @@ from agent.backends.base import Progress, TellsOdds
 from agent.backends.select import chosen, open_backend
 from agent.config import Settings, load_settings
 from agent.errors import UsageError
-from agent.react.calibration import Thresholds, cases, is_below, learn, remember, with_odds
-from agent.react.judge import Judge
-from agent.react.yes_no import YesNo
+from agent.react.judging.calibration import Thresholds, cases, is_below, learn, remember, with_odds
+from agent.react.judging.judge import Judge
+from agent.react.judging.yes_no import YesNo
 from cli.display import Display, guarded
 from cli.streams import prepare_streams, write
 

@@ -14,13 +14,13 @@ from agent.backends.base import Backend, KeepsPrefix, ModelProfile, TellsOdds
 from agent.backends.select import chosen
 from agent.config import Settings
 from agent.policy import may_rerun, needs_approval
-from agent.react.calibration import thresholds
 from agent.react.form import form_for
-from agent.react.judge import FEW, Judge
+from agent.react.judging.calibration import thresholds
+from agent.react.judging.judge import FEW, Judge
+from agent.react.judging.yes_no import YesNo
 from agent.react.model import ReActChatModel
 from agent.react.prompt import render
 from agent.react.recover import RecoveringChatModel
-from agent.react.yes_no import YesNo
 from graphs.builder import Graph, Models, build_graph
 from graphs.settle import Opening
 from graphs.state import Protocol

@@ -9,8 +9,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from agent.react.examples import worked_examples
 from agent.react.form import Form
+from agent.react.reader.step import Call
 from agent.react.replies import REACT_COPIED
-from agent.react.step import Call
 from agent.react.told import words_of
 
 

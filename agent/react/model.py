@@ -20,17 +20,17 @@ from agent.backends.base import ConstraintKind, CountsTokens
 from agent.errors import UsageError
 from agent.react.copied import without_copied
 from agent.react.form import Form, Reader, form_for
-from agent.react.judge import Judge
-from agent.react.judged import judged
+from agent.react.judging.judge import Judge
+from agent.react.judging.judged import judged
 from agent.react.left_out import with_numbers
 from agent.react.named import with_named_options
 from agent.react.parser import Answer, Call, Delta, Malformed, Step
 from agent.react.prompt import AFTER_THINKING, REACT_TEXT, STOP, render
+from agent.react.reader.toolset import OVERWRITES, READ_ONLY, SERVER
 from agent.react.repeated import AGAINST_REPEATS, goes_round
 from agent.react.replies import FREE, REACT_COPIED, REACT_REPAIRS, Chunks, chosen, thought_anew
 from agent.react.seen import seen_files
 from agent.react.streamed import StreamedChatModel
-from agent.react.toolset import OVERWRITES, READ_ONLY, SERVER
 from agent.transcript import Transcript
 
 _log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from agent.react.labels import INLINE_FINAL, LABEL_CHARS, STRONG
-from agent.react.step import Answer, Call, Malformed, MalformedCode, Step
+from agent.react.reader.labels import INLINE_FINAL, LABEL_CHARS, STRONG
+from agent.react.reader.step import Answer, Call, Malformed, MalformedCode, Step
 
 if TYPE_CHECKING:
-    from agent.react.toolset import Toolset
+    from agent.react.reader.toolset import Toolset
 
 __all__ = ["Answer", "Call", "Delta", "Malformed", "MalformedCode", "Step", "StepStream", "parse"]
 
@@ -56,12 +56,12 @@ def parse(text: str, tools: Tools = ()) -> Step:
     step = _strict(body)
     if not tools:
         return step
-    from agent.react.toolset import toolset
+    from agent.react.reader.toolset import toolset
 
     known = toolset(tools)
     if _is_good(step, body, known):
         return step
-    from agent.react import tolerant
+    from agent.react.reader import tolerant
 
     found = tolerant.read(body if body.strip() else text, known, step)
     if isinstance(found, Call) and isinstance(step, Call) and (found.name, found.args) == (step.name, step.args):

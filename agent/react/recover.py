@@ -21,9 +21,9 @@ from langchain_core.tools import BaseTool
 
 from agent.react.model import is_cut, tool_spec
 from agent.react.parser import Call, parse
+from agent.react.reader.toolset import toolset
 from agent.react.replies import REACT_REPAIRS
 from agent.react.streamed import StreamedChatModel
-from agent.react.toolset import toolset
 
 _log = logging.getLogger(__name__)
 

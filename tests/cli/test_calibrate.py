@@ -2,7 +2,7 @@
 
 import json
 
-from agent.react.calibration import cases
+from agent.react.judging.calibration import cases
 from tests.cli.support import Place
 
 

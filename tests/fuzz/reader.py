@@ -11,14 +11,14 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["agent.react"]):
-    from agent.react import (  # noqa: F401
+    from agent.react import parser
+    from agent.react.judging import judge  # noqa: F401
+    from agent.react.reader import (  # noqa: F401
         clean,
         coerce,
         dialects,
-        judge,
         labels,
         literal,
-        parser,
         scan,
         shape,
         tagged,

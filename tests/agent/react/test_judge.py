@@ -9,12 +9,12 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from agent.backends.vllm import create
 from agent.config import Settings
-from agent.react.calibration import Thresholds, cases, learn, remember, thresholds
-from agent.react.judge import Judge
-from agent.react.judged import JUDGED
+from agent.react.judging.calibration import Thresholds, cases, learn, remember, thresholds
+from agent.react.judging.judge import Judge
+from agent.react.judging.judged import JUDGED
+from agent.react.judging.yes_no import YesNo
 from agent.react.model import ReActChatModel
-from agent.react.toolset import OVERWRITES, READ_ONLY, SERVER
-from agent.react.yes_no import YesNo
+from agent.react.reader.toolset import OVERWRITES, READ_ONLY, SERVER
 from tests.fakes import Say, ScriptedModel
 from tests.servers.vllm import VLLM
 

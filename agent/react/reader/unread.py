@@ -2,12 +2,12 @@
 
 import re
 
-from agent.react.clean import Cleaned
-from agent.react.literal import Unreadable, read_value
-from agent.react.scan import is_none, letters
-from agent.react.step import Answer, Call, Malformed, Step
-from agent.react.tagged import MARK
-from agent.react.toolset import Toolset
+from agent.react.reader.clean import Cleaned
+from agent.react.reader.literal import Unreadable, read_value
+from agent.react.reader.scan import is_none, letters
+from agent.react.reader.step import Answer, Call, Malformed, Step
+from agent.react.reader.tagged import MARK
+from agent.react.reader.toolset import Toolset
 
 OPENING_FENCE = re.compile(r"\A\s*`{3,}[\w-]*[ \t]*\n")
 _PLACEHOLDER = re.compile(r"\A\s*(?:\$[A-Z_]+|<[A-Z_ ]+>|\{[A-Z_ ]+\})\s*\Z")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agent.react.literal import Unreadable, read_value
+from agent.react.reader.literal import Unreadable, read_value
 
 _NUMBER = re.compile(r"\$?\s*-?\d[\d,_]*(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")
 

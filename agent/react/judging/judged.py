@@ -9,10 +9,10 @@ from dataclasses import asdict
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGenerationChunk
 
-from agent.react import completion, need
-from agent.react.judge import Judge, Verdict, last_turn, names_what_is_read
+from agent.react.judging import completion, need
+from agent.react.judging.judge import Judge, Verdict, last_turn, names_what_is_read
+from agent.react.reader.toolset import OVERWRITES, READ_ONLY
 from agent.react.replies import Chunks, Replies, Tools, allowed_tools, arguments, called, thought_anew
-from agent.react.toolset import OVERWRITES, READ_ONLY
 
 JUDGED = "judged"
 """Key of `response_metadata` that holds the judge's verdict on a call or an answer."""

@@ -1,6 +1,6 @@
 """Finds what looks like a call in text: objects in JSON or Python form, and calls in Python form.
 
-A scanner judges nothing; what it finds goes to `agent.react.candidates`.
+A scanner judges nothing; what it finds goes to `agent.react.reader.candidates`.
 """
 
 import re
@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.react.literal import Unreadable, read_arguments, read_value
-from agent.react.toolset import Toolset
+from agent.react.reader.literal import Unreadable, read_arguments, read_value
+from agent.react.reader.toolset import Toolset
 
 _MAX_FAILURES = 40
 """Openings that lead nowhere after which a scan ends, so that no text takes long."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from agent.errors import UsageError, map_model_error
 from agent.places import state_dir
-from agent.react.judge import Judge
+from agent.react.judging.judge import Judge
 from agent.store import write_json
 
 LOST = {"workspace": 0.05, "other": 1 / 6, "answer": 0.05}
@@ -49,7 +49,7 @@ KINDS = tuple(field.name for field in fields(Thresholds))
 
 def cases() -> list[dict[str, Any]]:
     """Return the cases, in order."""
-    lines = files("agent.react").joinpath("calibration.jsonl").read_text("utf-8").splitlines()
+    lines = files("agent.react.judging").joinpath("calibration.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -93,7 +93,7 @@ def _threshold(rows: list[Mapping[str, Any]], kind: str) -> float:
 
 def thresholds(model: str) -> Thresholds | None:
     """Return what was learned for `model`: by the user's own calibration, else shipped; None where neither is."""
-    for source in (_own_file(), files("agent.react").joinpath("thresholds.json")):
+    for source in (_own_file(), files("agent.react.judging").joinpath("thresholds.json")):
         try:
             known = json.loads(source.read_text("utf-8"))[model]
             return Thresholds(

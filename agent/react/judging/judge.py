@@ -13,10 +13,10 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from agent.react import completion, need
 from agent.react.examples import BUILT_IN
+from agent.react.judging import completion, need
+from agent.react.judging.yes_no import YesNo
 from agent.react.told import evidence, shared_words
-from agent.react.yes_no import YesNo
 
 FEW = 7
 """Most tools of a thread of which each is looked at: it takes half a second to one and a half on 2 cores."""

@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from agent.react.examples import BUILT_IN, gives_orders, one_line
-from agent.react.toolset import READ_ONLY, SERVER
+from agent.react.reader.toolset import READ_ONLY, SERVER
 from agent.react.ways_out import has_missed, named_tools, server_of, was_stopped
 
 LONGEST = 300

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from agent.react import labels
-from agent.react.dialects import common_form
+from agent.react.reader import labels
+from agent.react.reader.dialects import common_form
 
 _THINKING = re.compile(
     r"<(think|thinking|thought|reasoning|scratch_?pad|seed:think)>(.*?)</\1>"

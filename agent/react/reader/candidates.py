@@ -7,11 +7,11 @@ import json
 import re
 from typing import Any
 
-from agent.react.literal import Unreadable
-from agent.react.scan import Candidate, is_none
-from agent.react.shape import Shaped, positional, shape_text, shape_value
-from agent.react.step import Answer, Call, Malformed, Step
-from agent.react.toolset import Tool, Toolset
+from agent.react.reader.literal import Unreadable
+from agent.react.reader.scan import Candidate, is_none
+from agent.react.reader.shape import Shaped, positional, shape_text, shape_value
+from agent.react.reader.step import Answer, Call, Malformed, Step
+from agent.react.reader.toolset import Tool, Toolset
 
 _PLACEHOLDER = re.compile(
     r"\A(?:<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\$?[A-Z]+_[A-Z_]+|\.{2,}|…"

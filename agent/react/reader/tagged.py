@@ -5,8 +5,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from agent.react.scan import Candidate, calls_in, objects
-from agent.react.toolset import Tool, Toolset
+from agent.react.reader.scan import Candidate, calls_in, objects
+from agent.react.reader.toolset import Tool, Toolset
 
 MARK = re.compile(
     r"<[|｜]?/?(?:tool[_▁ ]?calls?|tools?|tool[_ ]use|function[_ ]?calls?|function|functions|invoke|xml|python_tag"

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agent.react.coerce import TYPES, coerced, letters, takes
-from agent.react.literal import Unreadable, read_arguments, read_value
-from agent.react.toolset import Tool
+from agent.react.reader.coerce import TYPES, coerced, letters, takes
+from agent.react.reader.literal import Unreadable, read_arguments, read_value
+from agent.react.reader.toolset import Tool
 
 _NOTHING = {"", "null", "n/a", "na", "nil", "undefined", "-", "无"}
 _NO_INPUT = re.compile(

@@ -7,12 +7,12 @@ import json
 import re
 from dataclasses import replace
 
-from agent.react import labels
-from agent.react.candidates import judge, malformed_arguments
-from agent.react.clean import clean
-from agent.react.labels import Part
-from agent.react.literal import Unreadable
-from agent.react.scan import (
+from agent.react.reader import labels
+from agent.react.reader.candidates import judge, malformed_arguments
+from agent.react.reader.clean import clean
+from agent.react.reader.labels import Part
+from agent.react.reader.literal import Unreadable
+from agent.react.reader.scan import (
     IN_QUOTES,
     Candidate,
     answer_call,
@@ -23,11 +23,11 @@ from agent.react.scan import (
     object_calls,
     python_calls,
 )
-from agent.react.shape import shape_text
-from agent.react.step import Answer, Call, Malformed, Step
-from agent.react.tagged import MARK, calls_before_objects, tagged_calls
-from agent.react.toolset import Tool, Toolset
-from agent.react.unread import OPENING_FENCE, neither
+from agent.react.reader.shape import shape_text
+from agent.react.reader.step import Answer, Call, Malformed, Step
+from agent.react.reader.tagged import MARK, calls_before_objects, tagged_calls
+from agent.react.reader.toolset import Tool, Toolset
+from agent.react.reader.unread import OPENING_FENCE, neither
 
 _CLOSING_FENCE = re.compile(r"\n?[ \t]{0,8}`{3,12}[ \t]{0,8}\Z")
 _OPENERS = re.compile(r"(?:`{3,12}[\w-]*|<[^<>\n]{1,80}>|\[[A-Z_]{1,20}\]|[\s`*\[{(])*\Z")
