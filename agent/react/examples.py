@@ -36,8 +36,7 @@ def observation(
     and there is a way out; `again` says to make the call that failed before this way out (`agent.react.ways_out`);
     `ending` is what the form calls the end of a turn.
     """
-    asked = one_line(request)
-    asked = asked if len(asked) <= _REQUEST_CHARS else f"{asked[:_REQUEST_CHARS]}..."
+    asked = both_ends(request, _REQUEST_CHARS)
     warning = f"\n\n{_WARNING}" if gives_orders(result) else ""
     going = f"If that is done, give the {ending}. If not, take the next step."
     if error or named:
@@ -57,6 +56,15 @@ def gives_orders(result: str) -> bool:
 def one_line(text: str) -> str:
     """Return `text` with every run of white space as one space."""
     return " ".join(text.split())
+
+
+def both_ends(request: str, length: int) -> str:
+    """Return a request on one line, without its middle where it is longer than `length` characters.
+
+    What is asked stands before or behind a text that was pasted.
+    """
+    line = one_line(request)
+    return line if len(line) <= length else f"{line[: length // 2]} ... {line[-length // 2 :]}"
 
 
 Turn = tuple[str, str]

@@ -25,6 +25,10 @@ LOST = {"workspace": 0.05, "other": 1 / 6, "answer": 0.05}
 Those of `other` are harder than what is asked for in earnest: in 11 of 55 the request shares no word with the tool
 that it needs, of 67 calls of BFCL in 1 (docs/reliability.md)."""
 
+KEPT = 0.05
+"""The share of the needless tools of `other` that may be kept if the threshold then lies lower, halfway between them
+and needed ones: a model that keeps the two apart loses fewer calls so and declines as many (docs/reliability.md)."""
+
 MARGINS = {"workspace": 0.25, "other": 0.0, "answer": 0.0}
 """How far a threshold stays below what the cases allow, in log-odds: requests in a workspace scatter further than
 these. After a complete answer that is declined a call is made, and it is given again."""
@@ -87,8 +91,12 @@ def learn(rows: Iterable[Mapping[str, Any]]) -> Thresholds:
 
 
 def _threshold(rows: list[Mapping[str, Any]], kind: str) -> float:
-    fit = sorted(float(row["odds"]) for row in rows if row["fit"])
-    return round(fit[int(LOST[kind] * len(fit))] - MARGINS[kind], 2) if fit else -math.inf
+    fit, unfit = (sorted(float(row["odds"]) for row in rows if row["fit"] is is_fit) for is_fit in (True, False))
+    if not fit:
+        return -math.inf
+    most = fit[int(LOST[kind] * len(fit))] - MARGINS[kind]
+    between = (most + unfit[int((1 - KEPT) * len(unfit))]) / 2 if kind == "other" and unfit else most
+    return round(min(most, between), 2)
 
 
 def thresholds(model: str) -> Thresholds | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from agent.react.examples import BUILT_IN, gives_orders, one_line
+from agent.react.examples import BUILT_IN, both_ends, gives_orders, one_line
 from agent.react.reader.toolset import READ_ONLY, SERVER
 from agent.react.ways_out import has_missed, named_tools, server_of, was_stopped
 
@@ -27,7 +27,7 @@ def question(request: str, steps: Sequence[str], answer: str) -> str:
     """Return the question for an answer to `request` after `steps`."""
     did = "\n".join(f"- {step}" for step in steps)
     return (
-        f"The user asks: {_clipped(request, _REQUEST_CHARS)}\nThe helper did:\n{did}\n"
+        f"The user asks: {both_ends(request, _REQUEST_CHARS)}\nThe helper did:\n{did}\n"
         f"The helper answers: {one_line(answer)}\n"
         "Is everything that the user asks for done, and does the answer follow from what the helper saw?"
     )

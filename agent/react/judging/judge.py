@@ -24,8 +24,8 @@ FEW = 7
 _TELLING = 2
 """Words that a tool has to share with a request to be looked at in place of one that shares none."""
 
-_BETTER = 1.0
-"""How much more it has to be needed then, in log-odds."""
+_BETTER = 1.5
+"""How much more than needed a tool has to be that stands in place of another, in log-odds (docs/reliability.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Judge:
         """
         others = [other for other in tools if other["name"] != tool["name"]]
         if odds < self.needed:
-            asked, least = others if len(tools) <= FEW else [], self.needed
+            asked, least = others if len(tools) <= FEW else [], self.needed + _BETTER
         elif tool["name"] in BUILT_IN or shared_words(request, tool):
             return None
         else:

@@ -9,10 +9,12 @@ from dataclasses import asdict
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGenerationChunk
 
+from agent.react.examples import BUILT_IN
 from agent.react.judging import completion, need
-from agent.react.judging.judge import Judge, Verdict, last_turn, names_what_is_read
+from agent.react.judging.judge import Judge, Verdict, last_turn, names_what_is_read, only_request
 from agent.react.reader.toolset import OVERWRITES, READ_ONLY
 from agent.react.replies import Chunks, Replies, Tools, allowed_tools, arguments, called, thought_anew
+from agent.react.told import is_made_up
 
 JUDGED = "judged"
 """Key of `response_metadata` that holds the judge's verdict on a call or an answer."""
@@ -23,8 +25,9 @@ _log = logging.getLogger(__name__)
 async def judged(judge: Judge, messages: list[BaseMessage], tools: Tools, reply: Replies) -> Chunks:
     """Give the chunks of a reply; where the judge declines its call or its answer, those of a second one.
 
-    In place of a call that is not needed stands one that is, where there are few tools, or an answer; in place of an
-    answer that is not complete another call, once in a turn. What was declined is not shown, but for its thought.
+    In place of a call that is not needed stands one that is, if there are few tools and the request tells of its
+    values, or an answer; in place of an answer that is not complete another call, once in a turn. What was declined is
+    not shown, but for its thought.
     """
     verdict: Verdict | None = None
     held = _Held(completion.LONGEST if _may_go_on(judge, messages, tools) else 0)
@@ -71,10 +74,19 @@ async def _second(
     held: list[ChatGenerationChunk],
 ) -> Chunks:
     """Give the second reply; where it is no call that can be made, the answer that was held back after all."""
+    if verdict.instead:
+        async with aclosing(reply(messages, allowed_tools([verdict.instead]))) as chunks:
+            async for out in chunks:
+                if _is_made_up(messages, tools, out):
+                    yield thought_anew(out.message.id)
+                    break
+                yield out
+            else:
+                return
     if verdict.tool:
         at_work = any(isinstance(message, AIMessage) for message in messages)
-        hint = [] if verdict.instead or at_work else [SystemMessage(need.HINT)]
-        async for out in reply([*messages, *hint], allowed_tools([verdict.instead]) if verdict.instead else "none"):
+        hint = [] if at_work else [SystemMessage(need.HINT)]
+        async for out in reply([*messages, *hint], "none"):
             yield out
         return
     choice = allowed_tools(completion.further(last_turn(messages), tools))
@@ -90,6 +102,13 @@ async def _second(
         _log.debug("the reply in place of an early answer failed", exc_info=True)
     for out in held:
         yield out
+
+
+def _is_made_up(messages: Sequence[BaseMessage], tools: Tools, out: ChatGenerationChunk) -> bool:
+    tool = called(out, tools)
+    if tool is None or tool["function"]["name"] in BUILT_IN:
+        return False
+    return is_made_up(only_request(messages) or "", tool["function"], arguments(out) or {})
 
 
 def _may_go_on(judge: Judge, messages: Sequence[BaseMessage], tools: Tools) -> bool:

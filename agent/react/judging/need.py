@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agent.react.examples import one_line
+from agent.react.examples import both_ends, one_line
 
 _REQUEST_CHARS = 600
 _DESCRIPTION_CHARS = 300
@@ -17,7 +17,7 @@ HINT = "No tool does this. Answer from what you know; if it cannot be done or kn
 def question(request: str, tool: Mapping[str, Any]) -> str:
     """Return the question for a request and a tool (an OpenAI function spec)."""
     does = one_line(str(tool.get("description") or tool["name"]))[:_DESCRIPTION_CHARS]
-    return _question(one_line(request)[:_REQUEST_CHARS], does)
+    return _question(both_ends(request, _REQUEST_CHARS), does)
 
 
 def _question(request: str, program: str) -> str:

@@ -49,6 +49,13 @@ async def test_a_call_that_is_needed_is_made() -> None:
     assert "Look at the sky." in inner.asked[1][-1].text and "Is it raining?" in inner.asked[1][-1].text
 
 
+async def test_the_judge_is_asked_about_both_ends_of_a_long_request() -> None:
+    """A question may come before or behind what was pasted."""
+    _, inner = await reply([CALL, Say(odds=1.5)], [HumanMessage(f"Look up: {'cloud ' * 500}. Is it raining?")])
+    assert "asks: Look up: cloud cloud" in inner.asked[1][-1].text and "Is it raining?\n" in inner.asked[1][-1].text
+    assert len(inner.asked[1][-1].text) < 1000
+
+
 async def test_a_call_that_is_not_needed_becomes_an_answer_that_may_say_so() -> None:
     script = [CALL, Say(odds=-2.0), Say(answer="I cannot see the sky.")]
     message, inner = await reply(script, [SystemMessage("Files: none"), ASKED])
@@ -145,7 +152,7 @@ async def test_the_judge_is_not_asked_whether_to_read_what_the_user_named(
     assert message.tool_calls and len(inner.asked) == asked
 
 
-@pytest.mark.parametrize(("odds", "called"), [(1.0, ["send"]), (-1.0, [])])
+@pytest.mark.parametrize(("odds", "called"), [(2.0, ["send"]), (1.0, [])], ids=["clearly needed", "hardly needed"])
 async def test_in_place_of_a_needless_call_stands_one_of_another_tool_that_is_needed(
     odds: float, called: list[str]
 ) -> None:
@@ -154,6 +161,15 @@ async def test_in_place_of_a_needless_call_stands_one_of_another_tool_that_is_ne
     message = await model_of(inner, needed=0).bind_tools([LOOK, SEND]).ainvoke([ASKED])
     assert [call["name"] for call in message.tool_calls] == called
     assert "Action: look" not in inner.options[3]["grammar"]
+
+
+async def test_in_place_of_a_needless_call_stands_none_whose_values_are_made_up() -> None:
+    to = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+    send = SEND | {"function": {**SEND["function"], "parameters": to}}
+    script = [CALL, Say(odds=-2.0), Say(odds=2.0), Say(calls=[("send", {"to": "Mia"})]), Say("To whom?")]
+    inner = ScriptedModel(script=script, protocol="react")
+    message = await model_of(inner, needed=0).bind_tools([LOOK, send]).ainvoke([HumanMessage("Pass it on.")])
+    assert message.tool_calls == [] and message.text == "To whom?"
 
 
 @pytest.mark.parametrize(
@@ -327,7 +343,7 @@ def test_thresholds_are_learned_kept_and_preferred_to_the_shipped_ones(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     learned = learn([{**pair, "odds": 2.0 if pair["fit"] else -2.0} for pair in cases()])
-    assert learned == Thresholds(1.75, 2.0, 2.0)
+    assert learned == Thresholds(1.75, 0.0, 2.0)
     shipped = thresholds("qwen2.5-coder-1.5b")
     assert shipped and shipped.workspace < 0 < shipped.other
     assert thresholds("another") is None

@@ -31,6 +31,15 @@ def test_a_request_in_another_language_says_nothing_against_a_tool() -> None:
     assert evidence(german, weather) == evidence(about, weather) > evidence(english, weather) == 0
 
 
+def test_what_a_tool_says_of_its_arguments_tells_for_it_too() -> None:
+    units = {"description": "In which unit.", "enum": ["celsius", "fahrenheit"]}
+    tool = {"name": "look", "description": "Look outside.", "parameters": {"properties": {"unit": units, "wind": True}}}
+    assert evidence("How warm is it in celsius?", tool) == 1
+    assert evidence("How warm is it in which unit, in celsius or fahrenheit?", tool) == 2
+    assert evidence("How warm is it outside?", tool) == 1
+    assert evidence("How warm is it?", tool) == 0
+
+
 @pytest.mark.parametrize(
     ("request_", "value", "made_up"),
     [
