@@ -120,7 +120,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--backend", default="embedded", help="as in a2ia-cli (default embedded)")
     parser.add_argument("--model", help="as in a2ia-cli")
     parser.add_argument("--json", action="store_true", help="the embedded model with steps as JSON, as on Ollama")
-    parser.add_argument("--resume", type=Path, metavar="FILE", help="go on with a broken-off run's result file")
+    parser.add_argument(
+        "--resume", type=Path, metavar="FILE", help="go on with a broken-off run's rows, with its options"
+    )
     options = parser.parse_args()
     options.categories = options.categories.split(",")
     options.ways = _ways(parser, options.way, options.n)
@@ -162,7 +164,7 @@ def main() -> int:
     try:
         asyncio.run(run_tasks(left, load_settings(flags), file, json_steps=options.json))
     except KeyboardInterrupt:
-        print(f"interrupted; go on with --resume {file}", file=sys.stderr)
+        print(report.how_to_resume(file), file=sys.stderr)
     rows = [row for row in report.read_lines(file) if _key(row) in wanted] if file.exists() else []
     model = next((row["model"] for row in rows), None)
     print(

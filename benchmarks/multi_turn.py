@@ -182,7 +182,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--truth", action="store_true", help="run the right calls in place of a model's")
     parser.add_argument("--backend", default="embedded", help="as in a2ia-cli (default embedded)")
     parser.add_argument("--model", help="as in a2ia-cli")
-    parser.add_argument("--resume", type=Path, metavar="FILE", help="go on with a broken-off run's result file")
+    parser.add_argument(
+        "--resume", type=Path, metavar="FILE", help="go on with a broken-off run's rows, with its options"
+    )
     return parser.parse_args()
 
 
@@ -198,7 +200,7 @@ def main() -> int:
     try:
         asyncio.run(run_cases(left, run_truth, file) if options.truth else _with_model(left, settings, file))
     except KeyboardInterrupt:
-        print(f"interrupted; go on with --resume {file}", file=sys.stderr)
+        print(report.how_to_resume(file), file=sys.stderr)
     wanted = {case.id for case in cases}
     rows = [row for row in report.read_lines(file) if row["id"] in wanted] if file.exists() else []
     model = "none (the right calls)" if options.truth else next((row["model"] for row in rows), None)

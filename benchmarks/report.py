@@ -42,6 +42,12 @@ def command_line() -> str:
     return shlex.join(["python", "-m", name, *sys.argv[1:]])
 
 
+def how_to_resume(file: Path) -> str:
+    """Return the line that tells how to go on with a run that was broken off, whose rows are in `file`."""
+    again = command_line()
+    return f"interrupted; go on with: {again if '--resume' in sys.argv else f'{again} --resume {file}'}"
+
+
 def machine() -> str:
     """Return CPU model, usable cores, memory and platform in one line."""
     cpu = platform.processor() or platform.machine()
