@@ -12,7 +12,7 @@ MOST_SHARED = 3
 """Words that count of those that a request shares with a tool's name and description."""
 _MOST_OF_ARGUMENTS = 2
 """Words that count of those that it shares with what the tool says of its arguments."""
-_MADE_UP_WEIGHT = 3.0
+_MADE_UP_WEIGHT = 2.0
 """In log-odds, where a shared word counts 1: what fits calls of both small models on BFCL (docs/reliability.md)."""
 
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+")
