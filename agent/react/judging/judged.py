@@ -45,7 +45,10 @@ async def judged(judge: Judge, messages: list[BaseMessage], tools: Tools, reply:
     if verdict and verdict.declined and first:
         if first.additional_kwargs.get("reasoning_content"):
             yield thought_anew(first.id)
-        rest = _second(judge, messages, tools, reply, verdict, held.chunks)
+        if verdict.tool:
+            rest = _in_place_of_call(messages, tools, reply, verdict.instead)
+        else:
+            rest = _in_place_of_answer(judge, messages, tools, reply, held.chunks)
     else:
         rest = _given(held.chunks)
     async for out in rest:
@@ -65,17 +68,10 @@ async def _given(chunks: list[ChatGenerationChunk]) -> Chunks:
         yield chunk
 
 
-async def _second(
-    judge: Judge,
-    messages: list[BaseMessage],
-    tools: Tools,
-    reply: Replies,
-    verdict: Verdict,
-    held: list[ChatGenerationChunk],
-) -> Chunks:
-    """Give the second reply; where it is no call that can be made, the answer that was held back after all."""
-    if verdict.instead:
-        async with aclosing(reply(messages, allowed_tools([verdict.instead]))) as chunks:
+async def _in_place_of_call(messages: list[BaseMessage], tools: Tools, reply: Replies, instead: str | None) -> Chunks:
+    """Give a call of the tool `instead`, if there is one and the request tells of its values; else an answer."""
+    if instead:
+        async with aclosing(reply(messages, allowed_tools([instead]))) as chunks:
             async for out in chunks:
                 if _is_made_up(messages, tools, out):
                     yield thought_anew(out.message.id)
@@ -83,12 +79,16 @@ async def _second(
                 yield out
             else:
                 return
-    if verdict.tool:
-        at_work = any(isinstance(message, AIMessage) for message in messages)
-        hint = [] if at_work else [SystemMessage(need.HINT)]
-        async for out in reply([*messages, *hint], "none"):
-            yield out
-        return
+    at_work = any(isinstance(message, AIMessage) for message in messages)
+    hint = [] if at_work else [SystemMessage(need.HINT)]
+    async for out in reply([*messages, *hint], "none"):
+        yield out
+
+
+async def _in_place_of_answer(
+    judge: Judge, messages: list[BaseMessage], tools: Tools, reply: Replies, held: list[ChatGenerationChunk]
+) -> Chunks:
+    """Give another call; where it is none that can be made, or not needed, the answer that was held back after all."""
     choice = allowed_tools(completion.further(last_turn(messages), tools))
     try:
         async for out in reply([*messages, SystemMessage(completion.HINT)], choice):
