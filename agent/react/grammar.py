@@ -107,11 +107,32 @@ def apart_from_null(plain: Mapping[str, Any]) -> Mapping[str, Any]:
     return branches[0] if len(branches) == 1 else {}
 
 
+def reference(schema: Any) -> str | None:
+    """Return to what a schema, or its `allOf` of one, refers within the whole, as `#/$defs/name`."""
+    if not isinstance(schema, Mapping):
+        return None
+    parts = schema.get("allOf") or []
+    return schema.get("$ref") or (reference(parts[0]) if len(parts) == 1 else None)
+
+
+def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a schema with that to which it refers in `root`, beside its own keywords; empty where it is none."""
+    found = schema if isinstance(schema, Mapping) else {}
+    for _ in range(_MAX_DEPTH):
+        target = reference(found)
+        if target is None:
+            break
+        own = {key: value for key, value in found.items() if key not in ("$ref", "allOf")}
+        meant = _resolve(target, root)
+        found = {**meant, **own} if isinstance(meant, Mapping) else own
+    return found
+
+
 def _plain(schema: Any, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return {}
-    if "$ref" in schema:
-        return _plain(_resolve(str(schema["$ref"]), root), root, depth + 1)
+    if reference(schema):
+        return _plain(resolved(schema, root), root, depth + 1)
     for union in ("anyOf", "oneOf"):
         if schema.get(union):
             return {"anyOf": [_plain(branch, root, depth + 1) for branch in schema[union]]}

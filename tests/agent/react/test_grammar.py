@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from agent.react.grammar import plain_schema, step_grammar
-from agent.react.prompt import tool_line
 from agent.react.seen import quotable
+from agent.react.signature import tool_line
 
 PATH = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 

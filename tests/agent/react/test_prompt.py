@@ -4,7 +4,8 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agent.react.examples import observation
-from agent.react.prompt import render, tool_line
+from agent.react.prompt import render
+from agent.react.signature import tool_line
 from agent.react.ways_out import another_try, offer
 
 CALL = AIMessage("", tool_calls=[{"id": "1", "name": "read", "args": {"path": "a"}}])
@@ -23,6 +24,33 @@ def test_a_tool_is_one_line_with_its_defaults() -> None:
     }
     line = tool_line({"name": "open", "description": "Open\n  it.", "parameters": schema})
     assert line == 'open(path: string (the file)) - Open it. Optional: mode: "r"|"w" = "r", tags: list[string]'
+
+
+def test_of_an_object_all_fields_are_shown_as_the_schema_tells_them() -> None:
+    """As pydantic writes nested models: by reference, or by an `allOf` of one, with a recursive one."""
+    address = {
+        "type": "object",
+        "properties": {
+            "street": {"type": "string", "description": "with its number"},
+            "floor": {"type": "integer", "default": 1},
+            "kind": {"const": "home"},
+            "guests": {"type": "array", "items": {"$ref": "#/$defs/Person"}},
+        },
+        "required": ["street", "kind"],
+    }
+    person = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "at": {"allOf": [{"$ref": "#/$defs/Address"}]}},
+    }
+    schema = {
+        "properties": {"to": {"$ref": "#/$defs/Address", "description": "where to"}, "by": {"$ref": "#/$defs/none"}},
+        "required": ["to", "by"],
+        "$defs": {"Address": address, "Person": person},
+    }
+    guests = "list[{name: string, at: object}]"
+    fields = f'street: string (with its number), floor?: integer = 1, kind: "home", guests?: {guests}'
+    line = tool_line({"name": "ship", "description": "Ship it.", "parameters": schema})
+    assert line == f"ship(to: {{{fields}}} (where to), by: any) - Ship it."
 
 
 def test_a_conversation_becomes_turns_of_user_and_assistant() -> None:
