@@ -15,6 +15,11 @@ def observation_chars(window: int) -> int:
     return window * CHARS_PER_TOKEN // 4
 
 
+def tools_chars(window: int) -> int:
+    """Return the most characters that the tools should take in a window of `window` tokens: half of it."""
+    return window * CHARS_PER_TOKEN // 2
+
+
 def cut_text(text: str, limit: int) -> str:
     """Return `text`, or its head and tail with a line between them that says how much is left out.
 

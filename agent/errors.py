@@ -102,7 +102,7 @@ class ContextOverflow(ModelServerError):
         sizes = f" ({prompt_tokens} tokens into {window})" if prompt_tokens and window else ""
         super().__init__(
             f"The conversation no longer fits the model's window{sizes}.",
-            "Ask for a smaller part (a line range, a narrower search), or start a new thread.",
+            "Ask for a smaller part (a line range, a narrower search), start a new thread, or use fewer MCP servers.",
         )
 
 

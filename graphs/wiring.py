@@ -13,6 +13,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from agent.backends.base import Backend, KeepsPrefix, ModelProfile, TellsOdds
 from agent.backends.select import chosen
 from agent.config import Settings
+from agent.context import tools_chars
 from agent.policy import may_rerun, needs_approval
 from agent.react.form import form_for
 from agent.react.judging.calibration import thresholds
@@ -67,6 +68,7 @@ def wire(
         constrain=constrain,
         kind=profile.constraint,
         system_role=profile.system_role,
+        room=tools_chars(profile.window),
         judge=_judge(backend, profile, chat, by_name) if settings.judge else None,
     )
     graph = build_graph(
@@ -103,4 +105,5 @@ async def prepare(backend: Backend, profile: ModelProfile, tools: Sequence[BaseT
     if isinstance(keeper, KeepsPrefix):
         functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
         form = form_for(profile.constraint)
-        await keeper.keep_prefix(render([], functions, form=form, system_role=profile.system_role))
+        room = tools_chars(profile.window)
+        await keeper.keep_prefix(render([], functions, form=form, system_role=profile.system_role, room=room))

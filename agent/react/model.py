@@ -56,6 +56,8 @@ class ReActChatModel(StreamedChatModel):
     """The language of the constraint; with `json_schema` a step is one JSON object, else lines of text."""
     system_role: bool = True
     """Whether the inner model's chat template takes a system message."""
+    room: int | None = None
+    """The most characters that the tools may take in the prompt; where they take more, they are told in less detail."""
     judge: Judge | None = None
     """Asked whether a call is needed and an answer complete; only where a constraint can hold the reply to another."""
 
@@ -90,7 +92,7 @@ class ReActChatModel(StreamedChatModel):
 
     def prompt(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[BaseMessage]:
         """Return exactly the messages that the inner model is sent for `messages` and `tools` (OpenAI form)."""
-        return render(messages, _functions(tools), form=self.form, system_role=self.system_role)
+        return render(messages, _functions(tools), form=self.form, system_role=self.system_role, room=self.room)
 
     async def prompt_tokens(self, messages: list[BaseMessage], tools: Sequence[dict[str, Any]] = ()) -> int:
         """Return the length of that prompt as the inner model's server counts it. Raises an `A2IAError`."""

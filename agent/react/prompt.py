@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from agent.react.examples import Turn, observation, one_line, worked_examples
 from agent.react.form import TEXT, Form
 from agent.react.parser import Answer, Call
-from agent.react.signature import tool_line
+from agent.react.signature import tool_lines
 from agent.react.ways_out import Offer, another_try, has_failed, named_tools, offer
 
 REACT_TEXT = "react_text"
@@ -34,9 +34,12 @@ Rules:
 - If a tool fails, correct the step. If what the user named does not exist, say so; do not use another in its place."""
 
 
-def system_prompt(tools: Sequence[Mapping[str, Any]], form: Form = TEXT) -> str:
-    """Return the instructions for a thread with these tools (OpenAI function specs), in the order given."""
-    listed = "\n".join(tool_line(tool) for tool in tools) or "(none)"
+def system_prompt(tools: Sequence[Mapping[str, Any]], form: Form = TEXT, room: int | None = None) -> str:
+    """Return the instructions for a thread with these tools (OpenAI function specs), in the order given.
+
+    `room` is what they may take, in characters: where all that they tell takes more, they tell less.
+    """
+    listed = tool_lines(tools, room) or "(none)"
     return f"{form.instructions}\n\n{_RULES}\n\nTools:\n{listed}"
 
 
@@ -46,6 +49,7 @@ def render(
     *,
     form: Form = TEXT,
     system_role: bool = True,
+    room: int | None = None,
 ) -> list[BaseMessage]:
     """Return `messages` (canonical form) as a chat of plain text turns: system, then user and assistant in turn.
 
@@ -53,7 +57,7 @@ def render(
     Neighbours of one role become one turn. Where the model's template has no system role, the system text opens the
     first user turn (Mixtral 8x7B and Mistral 7B v0.2 refuse a system message and demand alternation).
     """
-    system, request = system_prompt(tools, form), ""
+    system, request = system_prompt(tools, form, room), ""
     names = {tool["name"] for tool in tools}
     turns = worked_examples(names, form)
     failed: ToolMessage | None = None

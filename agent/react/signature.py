@@ -1,34 +1,64 @@
 """Renders a tool as one line: what it takes, much as in code, and what it does."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
 
 from agent.react.examples import one_line
 from agent.react.grammar import reference, resolved
 
+Detail = Literal["full", "brief", "bare"]
+"""How much of a tool is told: everything; of each text its first sentence and of fields in objects their types; of the
+arguments nothing but names, types and defaults."""
 
-def tool_line(tool: Mapping[str, Any]) -> str:
+_SENTENCE = re.compile(r".{20,}?[.!?](?= )")
+_LONGEST_SENTENCE = 160
+
+
+def tool_lines(tools: Sequence[Mapping[str, Any]], room: int | None = None) -> str:
+    """Render tools (OpenAI function specs), one a line, in as much detail as `room` characters take.
+
+    The least detail is given even where it takes more. Without `room` it is all of it.
+    """
+    text = ""
+    for detail in get_args(Detail):
+        text = "\n".join(tool_line(tool, detail) for tool in tools)
+        if room is None or len(text) <= room:
+            break
+    return text
+
+
+def tool_line(tool: Mapping[str, Any], detail: Detail = "full") -> str:
     """Render one tool as `name(required: type) - description. Optional: argument: type = default`, on one line.
 
     Optional arguments stand behind the description: in the signature a small model fills in every one of them. Inside
     an object they are marked as in TypeScript: `{street: string, floor?: integer}`.
     """
     parameters = tool.get("parameters") or {}
-    types = _Types(parameters)
+    types = _Types(parameters, detail)
     required = set(parameters.get("required") or ())
     arguments = {name: types.named(name, value) for name, value in (parameters.get("properties") or {}).items()}
     needed = ", ".join(text for name, text in arguments.items() if name in required)
     optional = ", ".join(text for name, text in arguments.items() if name not in required)
-    line = f"{tool['name']}({needed}) - {one_line(tool.get('description') or '')}"
+    line = f"{tool['name']}({needed}) - {_text(tool.get('description'), detail)}"
     return f"{line} Optional: {optional}" if optional else line
+
+
+def _text(text: Any, detail: Detail) -> str:
+    line = one_line(str(text or ""))
+    if detail == "full":
+        return line
+    first = _SENTENCE.match(line)
+    return (first[0] if first else line)[:_LONGEST_SENTENCE]
 
 
 class _Types:
     """Writes the types of one schema, `root`, to which its references point."""
 
-    def __init__(self, root: Mapping[str, Any]) -> None:
+    def __init__(self, root: Mapping[str, Any], detail: Detail) -> None:
         self._root = root
+        self._detail = detail
 
     def named(self, name: str, given: Any, within: tuple[str, ...] = ()) -> str:
         """Return `name: type = default (description)`. `within` are the references that lead here."""
@@ -36,7 +66,8 @@ class _Types:
         text = f"{name}: {self._of(given, within)}"
         if schema.get("default") is not None:
             text += f" = {json.dumps(schema['default'], ensure_ascii=False)}"
-        return f"{text} ({one_line(schema['description'])})" if schema.get("description") else text
+        described = self._detail != "bare" and schema.get("description")
+        return f"{text} ({_text(described, self._detail)})" if described else text
 
     def _of(self, given: Any, within: tuple[str, ...]) -> str:
         target = reference(given)
@@ -61,7 +92,9 @@ class _Types:
     def _fields(self, schema: Mapping[str, Any], within: tuple[str, ...]) -> str:
         properties = schema["properties"]
         required = schema.get("required") or properties
-        fields = (
-            self.named(name if name in required else f"{name}?", value, within) for name, value in properties.items()
-        )
+        names = {name: name if name in required else f"{name}?" for name in properties}
+        if self._detail == "full":
+            fields = [self.named(names[name], value, within) for name, value in properties.items()]
+        else:
+            fields = [f"{names[name]}: {self._of(value, within)}" for name, value in properties.items()]
         return "{" + ", ".join(fields) + "}"

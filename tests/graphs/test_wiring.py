@@ -68,3 +68,20 @@ async def test_a_tool_is_declined_less_readily_in_work_of_many_steps(
     state = await graph.ainvoke({"messages": [HumanMessage("Is it raining in Bern?")]})
     results = [message.text for message in state["messages"] if isinstance(message, ToolMessage)]
     assert results == (["ran"] if made else [])
+
+
+@pytest.mark.parametrize(("window", "told"), [(8192, True), (2048, False)])
+async def test_in_a_small_window_many_tools_are_told_of_in_less_detail(window: int, told: bool) -> None:
+    async def run() -> str:
+        """Run it."""
+        return "ran"
+
+    tools = [tool(f"open_{number}", run) for number in range(50)]
+    for one in tools:
+        one.description = "Open the box with the key. It lies in the hall, where it is dry."
+    backend = SureBackend([Say("Done.")])
+    profile = ModelProfile("other", window, False, "Seen.", constraint="lark")
+    graph = wire(Settings(), backend, profile, tools).graph
+    await graph.ainvoke({"messages": [HumanMessage("Hello?")]})
+    prompt = backend.model.asked[0][0].text
+    assert "open_49() - Open the box with the key." in prompt and ("in the hall" in prompt) is told

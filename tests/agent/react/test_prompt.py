@@ -5,7 +5,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from agent.react.examples import observation
 from agent.react.prompt import render
-from agent.react.signature import tool_line
+from agent.react.signature import tool_line, tool_lines
 from agent.react.ways_out import another_try, offer
 
 CALL = AIMessage("", tool_calls=[{"id": "1", "name": "read", "args": {"path": "a"}}])
@@ -51,6 +51,20 @@ def test_of_an_object_all_fields_are_shown_as_the_schema_tells_them() -> None:
     fields = f'street: string (with its number), floor?: integer = 1, kind: "home", guests?: {guests}'
     line = tool_line({"name": "ship", "description": "Ship it.", "parameters": schema})
     assert line == f"ship(to: {{{fields}}} (where to), by: any) - Ship it."
+
+
+def test_where_tools_take_too_much_room_they_are_told_of_in_less_detail() -> None:
+    box = {"type": "object", "properties": {"size": {"type": "integer", "description": "in litres", "default": 3}}}
+    names = {"type": "string", "description": "The names of all of them. Sorted by age, oldest first."}
+    schema = {"properties": {"names": names, "box": box}, "required": ["names", "box"]}
+    tools = [{"name": "pack", "description": "Pack things into a box. It has to be there.", "parameters": schema}]
+    full = "pack(names: string (The names of all of them. Sorted by age, oldest first.), "
+    full += "box: {size: integer = 3 (in litres)}) - Pack things into a box. It has to be there."
+    brief = "pack(names: string (The names of all of them.), box: {size: integer}) - Pack things into a box."
+    bare = "pack(names: string, box: {size: integer}) - Pack things into a box."
+    assert tool_lines(tools) == tool_lines(tools, len(full)) == full
+    assert tool_lines(tools, len(full) - 1) == tool_lines(tools, len(brief)) == brief
+    assert tool_lines(tools, len(brief) - 1) == tool_lines(tools, 10) == bare
 
 
 def test_a_conversation_becomes_turns_of_user_and_assistant() -> None:
