@@ -12,6 +12,7 @@ MOST_SHARED = 3
 """Words that count of those that a request shares with a tool's name and description."""
 _MOST_OF_ARGUMENTS = 2
 """Words that count of those that it shares with what the tool says of its arguments."""
+_ARGUMENT_WEIGHT = 0.5
 _MADE_UP_WEIGHT = 2.0
 """In log-odds, where a shared word counts 1: what fits calls of both small models on BFCL (docs/reliability.md)."""
 
@@ -46,7 +47,7 @@ def evidence(request: str, tool: Mapping[str, Any], arguments: Mapping[str, Any]
     if not shared and not _ENGLISH & set(_LETTERS.findall(request.lower())):
         shared = 1  # it is hardly English, so words of an English description cannot stand in it
     against = _MADE_UP_WEIGHT if is_made_up(request, tool, arguments or {}) else 0.0
-    return shared + _words_of_arguments(request, tool) - against
+    return shared + _ARGUMENT_WEIGHT * _words_of_arguments(request, tool) - against
 
 
 def shared_words(request: str, tool: Mapping[str, Any]) -> int:

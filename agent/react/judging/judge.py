@@ -24,7 +24,7 @@ FEW = 7
 _TELLING = 2
 """Words that a tool has to share with a request to be looked at in place of one that shares none."""
 
-_BETTER = 1.5
+_BETTER = 1.0
 """How much more than needed a tool has to be that stands in place of another, in log-odds (docs/reliability.md)."""
 
 

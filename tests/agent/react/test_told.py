@@ -34,8 +34,8 @@ def test_a_request_in_another_language_says_nothing_against_a_tool() -> None:
 def test_what_a_tool_says_of_its_arguments_tells_for_it_too() -> None:
     units = {"description": "In which unit.", "enum": ["celsius", "fahrenheit"]}
     tool = {"name": "look", "description": "Look outside.", "parameters": {"properties": {"unit": units, "wind": True}}}
-    assert evidence("How warm is it in celsius?", tool) == 1
-    assert evidence("How warm is it in which unit, in celsius or fahrenheit?", tool) == 2
+    assert evidence("How warm is it in celsius?", tool) == 0.5
+    assert evidence("How warm is it in which unit, in celsius or fahrenheit?", tool) == 1
     assert evidence("How warm is it outside?", tool) == 1
     assert evidence("How warm is it?", tool) == 0
 
