@@ -107,32 +107,33 @@ def apart_from_null(plain: Mapping[str, Any]) -> Mapping[str, Any]:
     return branches[0] if len(branches) == 1 else {}
 
 
-def reference(schema: Any) -> str | None:
-    """Return to what a schema, or its `allOf` of one, refers within the whole, as `#/$defs/name`."""
-    if not isinstance(schema, Mapping):
-        return None
-    parts = schema.get("allOf") or []
-    return schema.get("$ref") or (reference(parts[0]) if len(parts) == 1 else None)
+def resolved(schema: Any, root: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return a schema with what it stands for put in, beside its own keywords, and the references that led there.
 
-
-def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a schema with that to which it refers in `root`, beside its own keywords; empty where it is none."""
-    found = schema if isinstance(schema, Mapping) else {}
+    It stands for something by a reference within `root` (`#/$defs/name`) or by an `allOf` of one. What is no schema is
+    empty.
+    """
+    found, led = schema if isinstance(schema, Mapping) else {}, list[str]()
     for _ in range(_MAX_DEPTH):
-        target = reference(found)
-        if target is None:
+        parts = found.get("allOf")
+        if "$ref" in found:
+            led.append(str(found["$ref"]))
+            meant = _resolve(led[-1], root)
+        elif isinstance(parts, list) and len(parts) == 1:
+            meant = parts[0]
+        else:
             break
         own = {key: value for key, value in found.items() if key not in ("$ref", "allOf")}
-        meant = _resolve(target, root)
         found = {**meant, **own} if isinstance(meant, Mapping) else own
-    return found
+    return found, tuple(led)
 
 
 def _plain(schema: Any, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return {}
-    if reference(schema):
-        return _plain(resolved(schema, root), root, depth + 1)
+    meant, _ = resolved(schema, root)
+    if meant is not schema:
+        return _plain(meant, root, depth + 1)
     for union in ("anyOf", "oneOf"):
         if schema.get(union):
             return {"anyOf": [_plain(branch, root, depth + 1) for branch in schema[union]]}

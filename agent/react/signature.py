@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from agent.react.examples import one_line
-from agent.react.grammar import reference, resolved
+from agent.react.grammar import resolved
 
 Detail = Literal["full", "brief", "bare"]
 """How much of a tool is told: everything; of each text its first sentence and of fields in objects their types; of the
@@ -62,19 +62,24 @@ class _Types:
 
     def named(self, name: str, given: Any, within: tuple[str, ...] = ()) -> str:
         """Return `name: type = default (description)`. `within` are the references that lead here."""
-        schema = resolved(given, self._root)
-        text = f"{name}: {self._of(given, within)}"
+        schema, within = self._enter(given, within)
+        text = f"{name}: {self._type(schema, within)}"
         if schema.get("default") is not None:
             text += f" = {json.dumps(schema['default'], ensure_ascii=False)}"
         described = self._detail != "bare" and schema.get("description")
         return f"{text} ({_text(described, self._detail)})" if described else text
 
+    def _enter(self, given: Any, within: tuple[str, ...]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """Return a schema as it is meant, with the references that lead there; of one within itself nothing inside."""
+        schema, led = resolved(given, self._root)
+        if not set(led).isdisjoint(within):
+            schema = {"type": "object"} | {key: schema[key] for key in ("default", "description") if key in schema}
+        return schema, (*within, *led)
+
     def _of(self, given: Any, within: tuple[str, ...]) -> str:
-        target = reference(given)
-        if target in within:
-            return "object"
-        schema = resolved(given, self._root)
-        within = (*within, target) if target else within
+        return self._type(*self._enter(given, within))
+
+    def _type(self, schema: Mapping[str, Any], within: tuple[str, ...]) -> str:
         if schema.get("enum"):
             return "|".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
         if "const" in schema:

@@ -26,10 +26,10 @@ Those of `other` are harder than what is asked for in earnest: in 11 of 55 the r
 that it needs, of 67 calls of BFCL in 1 (docs/reliability.md)."""
 
 KEPT = 0.05
-"""The share of the needless tools of `other` above which a model keeps them apart from the needed ones."""
+"""The share of the needless ones above which a model keeps them apart from the needed ones."""
 
-GAP = 0.25
-"""How far into the gap between the two, if there is one, the threshold for `other` lies: a model that keeps them apart
+GAPS = {"workspace": 0.0, "other": 0.25, "answer": 0.0}
+"""How far into the gap between the two, if there is one, a threshold lies: of `other`, a model that keeps them apart
 loses fewer calls so and declines as many (docs/reliability.md)."""
 
 MARGINS = {"workspace": 0.25, "other": 0.0, "answer": 0.0}
@@ -98,8 +98,8 @@ def _threshold(rows: list[Mapping[str, Any]], kind: str) -> float:
     if not fit:
         return -math.inf
     most = fit[int(LOST[kind] * len(fit))] - MARGINS[kind]
-    gap = most - unfit[int((1 - KEPT) * len(unfit))] if kind == "other" and unfit else 0.0
-    return round(most - GAP * max(gap, 0.0), 2)
+    gap = most - unfit[int((1 - KEPT) * len(unfit))] if unfit else 0.0
+    return round(most - GAPS[kind] * max(gap, 0.0), 2)
 
 
 def thresholds(model: str) -> Thresholds | None:

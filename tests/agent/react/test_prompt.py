@@ -2,8 +2,11 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import StructuredTool
 
 from agent.react.examples import observation
+from agent.react.grammar import plain_schema
+from agent.react.model import tool_spec
 from agent.react.prompt import render
 from agent.react.signature import tool_line, tool_lines
 from agent.react.ways_out import another_try, offer
@@ -51,6 +54,20 @@ def test_of_an_object_all_fields_are_shown_as_the_schema_tells_them() -> None:
     fields = f'street: string (with its number), floor?: integer = 1, kind: "home", guests?: {guests}'
     line = tool_line({"name": "ship", "description": "Ship it.", "parameters": schema})
     assert line == f"ship(to: {{{fields}}} (where to), by: any) - Ship it."
+
+
+def test_an_all_of_one_is_what_it_holds_in_a_tool_of_a_server_too() -> None:
+    """LangChain puts references of a server's schema in place, and leaves the `allOf` around them."""
+    schema = {
+        "type": "object",
+        "properties": {"to": {"allOf": [{"$ref": "#/$defs/Place"}], "description": "where to"}},
+        "required": ["to"],
+        "$defs": {"Place": {"type": "object", "properties": {"street": {"type": "string"}}, "required": ["street"]}},
+    }
+    tool = StructuredTool.from_function(lambda to: to, name="ship", description="Ship it.", args_schema=schema)
+    function = tool_spec(tool)["function"]
+    assert tool_line(function) == "ship(to: {street: string} (where to)) - Ship it."
+    assert plain_schema(function["parameters"])["properties"]["to"]["properties"] == {"street": {"type": "string"}}
 
 
 def test_where_tools_take_too_much_room_they_are_told_of_in_less_detail() -> None:
