@@ -53,7 +53,12 @@ def package_folder() -> Path:
         out = Path(work, "package")
         with zipfile.ZipFile(wheel) as packed:
             packed.extractall(out)
-        out.rename(folder)
+        try:
+            out.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            # another run has put the same files there meanwhile
     return folder
 
 
