@@ -14,11 +14,11 @@ _THINKING = re.compile(
 _THOUGHT_ENDS = re.compile(r"\A(.*)</(?:think|thinking)>", re.S | re.I)
 _TOKEN = re.compile(
     r"<\|start_header_id\|>\s*\w*\s*<\|end_header_id\|>|<\|(?:im_start|assistant)\|>(?:\s*assistant)?|<\|begin_of_text\|>"
-    r"|<s>|\[/?INST\]|<start_of_turn>(?:\s*model)?|</?think(?:ing)?>",
+    r"|<\|START_(?:RESPONSE|TEXT)\|>|<s>|\[/?INST\]|<start_of_turn>(?:\s*model)?|</?think(?:ing)?>",
     re.I,
 )
 _TURN_ENDS = re.compile(
-    r"<\|(?:eot_id|eom_id|im_end|end|endoftext|end_of_text|end_of_turn)\|>|</s>|<end_of_turn>|<｜end▁of▁sentence｜>"
+    r"<\|(?:eot_id|eom_id|im_end|end|endoftext|end_of_text|end_of_turn|END_RESPONSE|END_TEXT)\|>|</s>|<end_of_turn>|<｜end▁of▁sentence｜>"
 )
 _FRAGMENT = re.compile(
     r"\n[ \t]*(?:Obs(?:e(?:r(?:v(?:a(?:t(?:i(?:on?)?)?)?)?)?)?)?[ \t]*:?"

@@ -62,7 +62,7 @@ _REWRITINGS: tuple[_Rewriting, ...] = (
     ("start_function_call", re.compile(r"</?(?:start|end)_function_call>"), "<tool_call>"),
     (
         "<tool_call>",
-        re.compile(r"<tool_call>\s*([\w.-]{1,80})\s*(?=<arg_key>|</tool_call>)"),
+        re.compile(r"(?<![^\s>])<tool_call>\s*([\w.-]{1,80})\s*(?=<arg_key>|</tool_call>)"),
         r'<tool_call name="\1">',
     ),
     (
@@ -73,6 +73,7 @@ _REWRITINGS: tuple[_Rewriting, ...] = (
         ),
         r'<tool_call name="\1">',
     ),
+    ("<arg_key>", re.compile(r"^([\w.-]{1,80})[ \t]*\n(?=<arg_key>)", re.M), r'<tool_call name="\1">'),
     ("DSML", re.compile(r"[｜|]DSML[｜|]"), ""),
     (
         "✿FUNCTION✿",

@@ -37,7 +37,7 @@ _INLINE_INPUT = re.compile(
     r"[ \t]{0,4}(?:\bwith[ \t]+)?(?:\bthe[ \t]+)?[*_]{0,2}\bAction[ _]Input[*_]{0,2}[ \t]*:", re.I
 )
 _INLINE_ACTION = re.compile(r"[ \t]{1,4}[*_]{0,2}Action[*_]{0,2}[ \t]*:", re.I)
-INLINE_FINAL = r"(?<=[.!?)\]][ \t])Final Answer[ \t]*[:：]"
+INLINE_FINAL = r"(?<=[.!?)\]][ \t])Final [Aa]nswer[ \t]*[:：]"
 """An answer's label behind a thought on its line."""
 _INLINE_FINAL = re.compile(INLINE_FINAL)
 _NUMBERED = re.compile(
@@ -75,9 +75,10 @@ def _part(found: re.Match[str], end: int) -> Part:
 def one_label_a_line(text: str) -> str:
     """Give a label inside a line one of its own: an answer's, and an action's and its input's if no line has one."""
     text = _with_final(_NUMBERED.sub("", text))
-    if not _INLINE_INPUT.search(text) or any(part.kind == "input" for part in parts(text)):
+    if not _INLINE_INPUT.search(text):
         return text
-    text = _INLINE_INPUT.sub("\nAction Input:", text, count=1)
+    if not any(part.kind == "input" for part in parts(text)):
+        text = _INLINE_INPUT.sub("\nAction Input:", text, count=1)
     return (
         text if any(part.kind == "action" for part in parts(text)) else _INLINE_ACTION.sub("\nAction:", text, count=1)
     )

@@ -25,13 +25,15 @@ _ARGUMENT_KEYS = (
 )  # fmt: skip
 _INNER_KEYS = (
     "tool_calls", "tool_call", "function_call", "function", "tool_use", "command", "action", "tool", "actions", "calls",
-    "functions", "tool_uses",
+    "functions", "tool_uses", "ability", "next_action",
 )  # fmt: skip
 _ANSWER_KEYS = ("final_answer", "final answer", "answer", "response", "output", "result")
 _ASIDE = {"thought", "thoughts", "reason", "reasoning", "id", "type", "explanation", "plan"}
 IN_QUOTES = "a call in quotes"
 _FINAL = {"finalanswer", "final", "finish", "answer", "respond", "done", "response"}
 _NONE = {"none", "no", "na", "nil", "null", "notool", "nothing", "notneeded", "nothingneeded", "无", "无需"}
+_NONE_BEGINS = ("notool", "notneed", "noaction", "noneneed", "nonerequired")
+_DASHES = re.compile(r"[-–—.*]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ def is_final(name: str) -> bool:
 
 def is_none(name: str) -> bool:
     """Say whether this name in place of a tool's means that no tool is wanted."""
-    return letters(name) in _NONE or letters(name).startswith(("notool", "notneed", "noaction"))
+    said = letters(name)
+    return said in _NONE or said.startswith(_NONE_BEGINS) or bool(_DASHES.match(name))
 
 
 def objects(text: str) -> Iterator[tuple[int, int, Any, tuple[str, ...], bool]]:
@@ -150,6 +153,8 @@ def _named(value: Mapping[str, Any], tools: Toolset) -> Candidate | None:
         is_definition = "description" in value and _is_schema(value[argument]) and tools.exact(name)
         problem = "it is the tool's definition; write the values of its arguments" if is_definition else ""
         return Candidate(0, 0, name, value[argument], problem=problem)
+    if quoted := _quoted_call(name, tools):
+        return quoted[0]
     tool = tools.meant(name)
     rest = {k: part for k, part in value.items() if k != key and (k not in _ASIDE or (tool and k in tool.properties))}
     if rest.keys() - set(_NAME_KEYS) and not (tool and rest.keys() <= tool.properties.keys()):

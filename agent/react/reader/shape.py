@@ -100,7 +100,8 @@ def _words(tool: Tool, text: str, why: Unreadable) -> Shaped:
     """Read `a=1, b=2`, `Name({...})`, or plain text for a tool that takes one."""
     try:
         values, named, end = read_arguments(text, closing="")
-        if named and not values and named.keys() <= tool.properties.keys():
+        known = {letters(name) for name in tool.properties}
+        if named and not values and {letters(name) for name in named} <= known:
             return shape_value(tool, named, (*end.repairs, "names and values without braces"))
         if len(values) == 1 and isinstance(values[0], dict) and not named:
             return shape_value(tool, values[0], end.repairs)

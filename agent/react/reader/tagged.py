@@ -22,9 +22,10 @@ _NAMED = re.compile(
 )
 _ATTRIBUTE = re.compile(r"([\w-]{1,40})=(?:\"([^\"]*)\"|'([^']*)')")
 _ELEMENT = re.compile(r"<([^\W\d][\w.-]{0,79})>")
-_NAME_ELEMENT = re.compile(
-    r"<(?:tool_name|name|tool|function_name|function)>\s*([^<>{}\n]{1,80}?)\s*</[\w-]{1,40}>", re.I
-)
+_IN_ELEMENT = r"\s*([^<>{}\n]{1,80}?)\s*</[\w-]{1,40}>"
+_NAME_ELEMENT = re.compile(rf"<(?:tool_name|tool|function_name|function)>{_IN_ELEMENT}", re.I)
+_COMMON_ELEMENT = re.compile(rf"<(?:name|action)>{_IN_ELEMENT}", re.I)
+"""Other XML has such elements too: it names a tool if there is one, or if a mark stands before it."""
 _PARAMETER = re.compile(
     r"<(?:[\w:]*?)param(?:eter)?(?:\s*=\s*|\s+name\s*=\s*)[\"']?([^\"'<>\s]{1,80})[\"']?[^<>]{0,40}>"
     r"(.*?)(?=</(?:[\w:]*?)param(?:eter)?>|<(?:[\w:]*?)param(?:eter)?\b|</(?:[\w:]*?)(?:function|invoke|tool_call)\b"
@@ -39,13 +40,14 @@ _GAP = re.compile(
     r"|:\d{1,3}|[\"']?,"
     r"|[\s:=(*`>\]-])*\Z"
 )
-_LAST_WORD = re.compile(r"[^\s<>\[\]{}()`'\"|:]{1,80}\Z")
+_LAST_WORD = re.compile(r"[^\s<>\[\]{}()`*'\"|:]{1,80}\Z")
 
 
 def tagged_calls(text: str, tools: Toolset) -> list[Candidate]:
     """Return the calls whose tool a tag names, each with the arguments in its body."""
     found: list[Candidate] = []
-    for opening in (*_NAMED.finditer(text), *_NAME_ELEMENT.finditer(text)):
+    common = (one for one in _COMMON_ELEMENT.finditer(text) if tools.meant(one[1]) or MARK.search(text, 0, one.start()))
+    for opening in (*_NAMED.finditer(text), *_NAME_ELEMENT.finditer(text), *common):
         end = _end(text, opening, tools)
         tool = tools.meant(opening[1])
         found.append(_attributes(opening, tool) or _body(text, opening.start(), opening.end(), end, tool, opening[1]))
@@ -117,7 +119,7 @@ def calls_before_objects(text: str, tools: Toolset) -> list[Candidate]:
         tool = (tools.exact(word[0]) or tools.exact(word[0].rpartition(".")[2])) if word else None
         if gap and word and tool:
             place = start - len(before) + word.start()
-            begins = not text[:place].rpartition("\n")[2].strip() and "with" not in gap[0]
+            begins = not text[:place].rpartition("\n")[2].strip(" \t`*#") and "with" not in gap[0]
             marked = bool(MARK.search(text[:start])) or "|" in gap[0] or begins
             note = (*repairs, "the name before the arguments")
             found.append(Candidate(place, end, tool.name, value, marked=marked, repairs=note))

@@ -40,6 +40,10 @@ _LAYOUT = re.compile(
 _ANSWER_TAG = re.compile(
     r"<(final_answer)>(.*?)(?:</final_answer>|\Z)|\A\s*<(answer|final)>(.*)</(?:answer|final)>\s*\Z", re.S
 )
+_BRACKETS = re.compile(r"`?([^\[\](){}\n]+?)\s*\[(.*)\]")
+"""`Tool[argument]`, the form of the ReAct paper."""
+_INLINE = re.compile(rf"{_BRACKETS.pattern}|`?([\w.-]{{1,80}})`?[ \t]*:[ \t]+(\S.*)")
+"""The same, or `tool: argument`, the form of many small ReAct loops."""
 _NAME_CHARS = 400
 """How much of an action's line is looked at for a name."""
 
@@ -121,9 +125,15 @@ def _final(text: str, part: Part, later: list[Part], fenced: bool) -> Step | Non
     return Answer("", answer, ("labels",)) if answer else None
 
 
+def _given(text: str, part: Part) -> str:
+    """Return an action's input, without the fence that ends a reply which is in one as a whole."""
+    given = text[part.inside : part.end]
+    return _CLOSING_FENCE.sub("", given) if OPENING_FENCE.match(text) and given.count("```") % 2 else given
+
+
 def _action(text: str, part: Part, following: Part | None, tools: Toolset) -> Step | None:
     body = text[part.inside : part.end]
-    given = text[following.inside : following.end] if following else None
+    given = _given(text, following) if following else None
     name, _, rest = body.strip().partition("\n")
     name = name.strip()[:_NAME_CHARS]
     if is_none(name) or not (name or given):
@@ -135,15 +145,15 @@ def _action(text: str, part: Part, following: Part | None, tools: Toolset) -> St
     tool = tools.exact(name) or _named(name, tools, given)
     if tool is not None:
         return _with_input(tool, name, rest if given is None else given)
-    inner = _scanned(body, tools) or _bracketed(name, tools)
+    inner = _scanned(body, tools) or _inline(_BRACKETS if given else _INLINE, name, tools)
     if inner is not None:
         return inner
     tool = (tools.begins(name) or tools.within(name)) if given is not None else None
     if tool is not None:
         return _with_input(tool, name, given or "")
-    return (
-        Malformed("", "unknown_tool", tools.unknown(name), name) if part.label.startswith("action") or given else None
-    )
+    in_code = text[: part.start].count("```") % 2 and not OPENING_FENCE.match(text)
+    surely = given or (part.label.startswith("action") and not in_code)
+    return Malformed("", "unknown_tool", tools.unknown(name), name) if surely else None
 
 
 def _said(name: str, later: str, tools: Toolset) -> str:
@@ -187,13 +197,16 @@ def _with_input(tool: Tool, name: str, given: str) -> Step:
     return Call("", tool.name, shaped.args, (*notes, *shaped.repairs))
 
 
-def _bracketed(text: str, tools: Toolset) -> Step | None:
-    """Read `Tool[argument]`, the form of the ReAct paper."""
-    found = re.match(r"`?([^\[\](){}\n]+?)\s*\[(.*)\]", text)
-    tool = tools.meant(found[1]) if found else None
-    if found and is_final(found[1]):
-        return Answer("", found[2].strip().strip("\"'"), ("an answer as an action",))
-    return _with_input(tool, found[1], found[2]) if found and tool else None
+def _inline(form: re.Pattern[str], text: str, tools: Toolset) -> Step | None:
+    """Read a call whose only argument stands on its tool's line."""
+    found = form.match(text)
+    if found is None:
+        return None
+    name, given = (part for part in found.groups() if part is not None)
+    if is_final(name):
+        return Answer("", given.strip().strip("\"'"), ("an answer as an action",))
+    tool = tools.meant(name)
+    return _with_input(tool, name, given) if tool else None
 
 
 def _scanned(text: str, tools: Toolset, *, marked_only: bool = False) -> Step | None:

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.react.parser import Answer, Call, Malformed, StepStream, parse
-from benchmarks.react_corpus import tools_of
+from benchmarks.react_corpus import read, tools_of
 
-CORPUS = Path(__file__).parents[2] / "data" / "react_corpus.jsonl"
-ROWS = [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()]
+DATA = Path(__file__).parents[2] / "data"
+ROWS = [row for name in ("react_corpus", "react_forms") for row in read(DATA / f"{name}.jsonl")]
 
 TOOLS = tools_of(
     {
@@ -31,6 +31,8 @@ PIECES = [
     "read\\_file", "I'll use ", "思考: ", "行动: ", "\nObserv", "None", "\\", "<", "=", ",", "$JSON",
     ". Final Answer: ", "\n### Final Answer\n", "\nQuestion: ", "<|im_start|>", "<|channel|>final<|message|>", ">>>f\n",
     "<|start|>assistant to=f<|message|>", "Assistant: ", "finish(", '\\"', "&quot;", "f with arguments ",
+    "f: x", ". Action: f\n", ". Final answer: ", "<name>f</name>", "<action>f</action>", "<|START_RESPONSE|>",
+    "f\n<arg_key>a", "<|END_RESPONSE|>", "**f**\n", "-\n",
 ]  # fmt: skip
 
 texts = st.one_of(

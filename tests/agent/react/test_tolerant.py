@@ -1,16 +1,15 @@
 """What the reader makes of replies that are not well formed, form by form."""
 
 import html
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.react.parser import Answer, Call, Malformed, parse
-from benchmarks.react_corpus import is_right, tools_of
+from benchmarks.react_corpus import is_right, read, tools_of
 
-CORPUS = Path(__file__).parents[2] / "data" / "react_corpus.jsonl"
+DATA = Path(__file__).parents[2] / "data"
 
 
 def spec(name: str, *, read_only: bool = True, required: tuple[str, ...] = (), **types: str) -> dict[str, Any]:
@@ -26,10 +25,16 @@ TOOLS = [WEATHER, WRITE, LIST]
 TOKYO = ("get_weather", {"city": "Tokyo"})
 
 
-def test_the_own_half_of_the_corpus_is_read_as_it_was_meant() -> None:
-    rows = [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()]
-    wrong = [row["id"] for row in rows if not is_right(row, parse(row["text"], tools_of(row)))]
-    assert wrong == ["rc283"]  # an answer labelled as an observation: taken for an invented result
+@pytest.mark.parametrize(
+    ("name", "misread"),
+    [
+        ("react_corpus", ["rc283"]),  # an answer labelled as an observation: taken for an invented result
+        ("react_forms", []),  # written by hand after the forms of some thirty families and frameworks
+    ],
+)
+def test_a_corpus_is_read_as_it_was_meant(name: str, misread: list[str]) -> None:
+    wrong = [row["id"] for row in read(DATA / f"{name}.jsonl") if not is_right(row, parse(row["text"], tools_of(row)))]
+    assert wrong == misread
 
 
 @pytest.mark.parametrize(
@@ -43,6 +48,14 @@ def test_the_own_half_of_the_corpus_is_read_as_it_was_meant() -> None:
         'Action: get\\_weather\nAction Input: {"city": "Tokyo"',
         'Thought: x\nAction: get_weather({"city": "Tokyo"})',
         "Action: get_weather[Tokyo]",
+        "Action: get_weather: Tokyo\nPAUSE",
+        "I have to look. Action: get_weather\nAction Input: Tokyo",
+        "```\nThought: x\nAction: get_weather\nAction Input: Tokyo\n```",
+        "Tool: get_weather\nCity: Tokyo",
+        '**get_weather**\n```json\n{"city": "Tokyo"}\n```',
+        "<action>get_weather</action>\n<action_input>Tokyo</action_input>",
+        '{"next_action": {"tool": "get_weather", "parameters": {"city": "Tokyo"}}}',
+        '{"function": "get_weather(city=\'Tokyo\')"}',
         '```json\n{"name": "get_weather", "arguments": {"city": "Tokyo"}}\n```',
         'I will look.\n\n```json\n{"tool": "get_weather", "tool_input": {"city": "Tokyo"}}',
         '{"reason": "asked", "tool": "get_weather", "tool_input": {"city": "Tokyo"}}',
@@ -80,6 +93,7 @@ def test_a_call_in_another_form_is_read_and_says_what_was_mended(text: str) -> N
         '<|tool_call>call:get_weather{city:<|"|>Tokyo<|"|>}<tool_call|>',
         "<start_function_call>call:get_weather{city:<escape>Tokyo<escape>}<end_function_call>",
         "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Tokyo</arg_value>\n</tool_call>",
+        "get_weather\n<arg_key>city</arg_key>\n<arg_value>Tokyo</arg_value>",
         '<|DSML|invoke name="get_weather"><|DSML|parameter name="city" string="true">Tokyo</|DSML|parameter>'.replace(
             "|", "\uff5c"
         ),
@@ -152,6 +166,11 @@ def test_arguments_in_another_shape_are_read(given: str) -> None:
             "write_file",
             {"path": "C:\\Users\\me\\new.txt", "content": "x"},
         ),
+        (
+            '{"name": "write_file", "arguments": {"path": "a", "content": "<tool_call>x</tool_call>"}}',
+            "write_file",
+            {"path": "a", "content": "<tool_call>x</tool_call>"},
+        ),
     ],
 )
 def test_a_call_is_read_out_of_what_stands_around_it(text: str, name: str, args: dict[str, Any]) -> None:
@@ -186,6 +205,8 @@ def test_a_well_formed_step_is_not_mended() -> None:
         "To make the file, write_file(path='a', content='b') is run by the assistant.",
         'Here it is: {"name": "write_file", "arguments": {"path": "a", "content": "b"}} and then more text follows.',
         "The word 'Action:' has 7 characters.",
+        "The file holds:\n```yaml\nname: app\naction: deploy\n```",
+        "In XML:\n<person><name>Bob</name><action>get up</action></person>",
         '{"total": 5}',
         "The call get_weather(city) needs a city.",
         "With server.GetWeather(city='Tokyo') the client asks for the weather.",
@@ -253,11 +274,15 @@ def test_a_name_that_two_tools_share_apart_from_case_is_not_guessed() -> None:
         "Action: Final Answer: 42",
         'Action: finish\nAction Input: {"answer": "42"}',
         "Action: Finish[42]",
+        "Action: None needed\nFinal Answer: 42",
+        "<|START_RESPONSE|>42<|END_RESPONSE|>",
         '{"tool": "final_answer", "tool_input": "42"}',
         'So:\n{"action": "Final Answer", "action_input": "42"}\nThat is all.',
         'Thought: x\n```py\nfinal_answer("42")\n```<end_code>',
         "<final_answer>42</final_answer>",
         "Thought: I know. Final Answer: 42",
+        "Thought: I know. Final answer: 42",
+        "Action: -\nAction Input: -\nFinal Answer: 42",
         "Thought: I know.\n### Final Answer\n42",
         "Do I need to use a tool? No\n42",
         ">>>all\n42",
