@@ -25,7 +25,7 @@ from agent.react.ways_out import Offer, offer
 from agent.transcript import Transcript
 from graphs.guesses import guesses_as_looks, looks_first
 from graphs.history import failures_in_a_row, held_to
-from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls, with_calls
+from graphs.state import CallTask, ThreadState, call_result, last_reply, open_calls, with_calls, with_own_ids
 
 MAX_FAILURES = 3
 """Replies in a row that could not be used, after which a turn ends: the first try and two retries, each told more."""
@@ -100,7 +100,7 @@ def model_node(
         calls, failures = state.get("model_calls", 0), failures_in_a_row(state["messages"])
         if ended := _ended(state, failures, max_steps):
             return ended
-        reply = _without_cut_calls(await ask(state["messages"]))
+        reply = with_own_ids(_without_cut_calls(await ask(state["messages"])), state["messages"])
         update: Update = {"messages": [reply], "model_calls": calls + 1}
         update |= _changed_protocol(state["messages"], reply)
         if not reply.invalid_tool_calls:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NotRequired
+from uuid import uuid4
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, InvalidToolCall, ToolCall, ToolMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
@@ -60,6 +61,41 @@ def with_calls(reply: AIMessage, calls: Sequence[ToolCall]) -> AIMessage:
     """Return `reply` with other calls, without the model's own text, which spoke of the first ones."""
     extra = {key: value for key, value in reply.additional_kwargs.items() if key not in (REACT_TEXT, "tool_calls")}
     return reply.model_copy(update={"tool_calls": list(calls), "additional_kwargs": extra})
+
+
+def with_own_ids(reply: AIMessage, thread: Sequence[AnyMessage]) -> AIMessage:
+    """Return `reply` with an id for each call that no other call of the thread has.
+
+    Results and decisions are kept by id, and servers repeat them: Kimi's on vLLM begin at `name:0` in every reply
+    (vllm-project/vllm#50295), LM Studio sends empty ones (lmstudio-bug-tracker#830).
+    """
+    taken = {call["id"] for message in thread if isinstance(message, AIMessage) for call in _calls(message)}
+    ids = [call["id"] for call in _calls(reply)]
+    if all(ids) and len({*ids, *taken}) == len(ids) + len(taken):
+        return reply
+
+    def own(identity: str | None) -> str:
+        found = identity or f"call_{uuid4().hex}"
+        while found in taken:
+            found = _next(found)
+        taken.add(found)
+        return found
+
+    good = [ToolCall(**{**call, "id": own(call["id"])}) for call in reply.tool_calls]
+    bad = [InvalidToolCall(**{**call, "id": own(call["id"])}) for call in reply.invalid_tool_calls]
+    extra = {key: value for key, value in reply.additional_kwargs.items() if key != "tool_calls"}
+    return reply.model_copy(update={"tool_calls": good, "invalid_tool_calls": bad, "additional_kwargs": extra})
+
+
+def _calls(reply: AIMessage) -> list[ToolCall | InvalidToolCall]:
+    return [*reply.tool_calls, *reply.invalid_tool_calls]
+
+
+def _next(identity: str) -> str:
+    """Return the id that counts one further; Kimi's chat template reads the number at the end of one."""
+    stem = identity.rstrip("0123456789")
+    number = identity[len(stem) :][-9:] or "0"
+    return f"{identity.removesuffix(number)}{int(number) + 1}"
 
 
 def call_result(call: ToolCall, text: str, status: CallStatus, **details: Any) -> ToolMessage:

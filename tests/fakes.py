@@ -29,6 +29,7 @@ class Say:
         *,
         calls: Sequence[tuple[str, dict[str, Any]]] = (),
         malformed: tuple[str, str] | None = None,
+        ids: Sequence[str | None] = (),
         thought: str = "so",
         raw: str | None = None,
         finish: str = "stop",
@@ -39,6 +40,7 @@ class Say:
         self.answer = answer
         self.calls = calls
         self.malformed = malformed
+        self.ids = ids
         self.thought = thought
         self.raw = raw
         self.finish = finish
@@ -124,7 +126,8 @@ class ScriptedModel(StreamedChatModel):
             yield _chunk(content=text[start : start + self.piece])
         if self.protocol == "native":
             for index, (name, args) in enumerate(say.written()):
-                call = tool_call_chunk(name=name, args=args, id=f"n{len(self._asked)}_{index}", index=index)
+                identity = say.ids[index] if say.ids else f"n{len(self._asked)}_{index}"
+                call = tool_call_chunk(name=name, args=args, id=identity, index=index)
                 yield _chunk(content="", tool_call_chunks=[call])
         usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "input_token_details": {"cache_read": 8}}
         metadata: dict[str, Any] = {"finish_reason": say.finish, "model_name": "scripted"}

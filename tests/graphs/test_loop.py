@@ -1,10 +1,12 @@
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agent.errors import ContextOverflow, ModelServerError
-from graphs.events import AnswerDelta, FormatError, ThoughtDelta, ToolFinished, as_json
+from graphs.events import AnswerDelta, FormatError, PendingCall, ThoughtDelta, ToolFinished, as_json
+from graphs.session import Decisions
 from graphs.state import Protocol
 from tests.fakes import Say, ScriptExhausted
 from tests.graphs.threads import JsonSteps, Thread, assert_prompts_only_grow, collect, tool
@@ -74,6 +76,31 @@ async def test_two_calls_of_one_reply_each_get_one_result(protocol: Protocol) ->
     assert sorted(step.result for step in result.steps) == ["echo: a", "echo: b"]
     ids = [m.tool_call_id for m in await thread.messages() if isinstance(m, ToolMessage)]
     assert len(ids) == len(set(ids)) == 2
+
+
+async def test_calls_whose_ids_the_server_repeats_each_get_their_own_result(protocol: Protocol) -> None:
+    script = [
+        Say(calls=[("echo", {"text": "a"}), ("echo", {"text": "b"})], ids=["functions.echo:0", "functions.echo:0"]),
+        Say(calls=[("echo", {"text": "c"})], ids=["functions.echo:0"]),
+        Say(calls=[("echo", {"text": "d"}), ("echo", {"text": "e"})], ids=["", None]),
+        Say("done"),
+    ]
+    thread = Thread(protocol, script, [tool("echo", echo)], bare=True)
+    _, result = await collect(thread.session.run("go"))
+    assert sorted(step.result for step in result.steps) == [f"echo: {text}" for text in "abcde"]
+    ids = [m.tool_call_id for m in await thread.messages() if isinstance(m, ToolMessage)]
+    assert ids[:3] == ["functions.echo:0", "functions.echo:1", "functions.echo:2"]
+    assert len(ids) == len(set(ids)) == 5 and all(ids)
+
+
+async def test_a_yes_counts_for_the_one_call_that_it_was_given_to(protocol: Protocol) -> None:
+    async def approve(calls: Sequence[PendingCall]) -> Decisions:
+        return {call.id: {"decision": "approve" if call.args["text"] == "b" else "deny"} for call in calls}
+
+    script = [Say(calls=[("echo", {"text": "a"}), ("echo", {"text": "b"})], ids=["call_0", "call_0"]), Say("done")]
+    thread = Thread(protocol, script, [tool("echo", echo)], bare=True, needs_yes=lambda call: True, approve=approve)
+    _, result = await collect(thread.session.run("go"))
+    assert {step.args["text"]: step.status for step in result.steps} == {"a": "denied", "b": "ok"}
 
 
 async def test_an_exception_in_one_of_two_calls_leaves_the_other_alone(protocol: Protocol) -> None:
