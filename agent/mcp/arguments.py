@@ -10,11 +10,13 @@ from jsonschema.validators import Draft202012Validator, validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from agent.mcp.references import resolved
+
 INVALID_SCHEMA: dict[str, Any] = {"type": "object", "$comment": "a2ia: the server's own schema is invalid"}
 """Stands where a tool's own input schema cannot be used."""
 
 _MAX_SIGNATURE = 400
-_OPEN_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
+_OPEN_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": True}
 
 
 class ArgumentCheck:
@@ -23,8 +25,9 @@ class ArgumentCheck:
     def __init__(self, tool: str, schema: Mapping[str, Any]) -> None:
         self.valid = schema != INVALID_SCHEMA
         """Whether the server's schema is one; if not, `schema` takes anything."""
-        usable = {key: value for key, value in schema.items() if key not in {"$schema", "$comment"}}
-        self.schema: dict[str, Any] = {**usable, "type": "object", "properties": schema.get("properties", {})}
+        meant, _ = resolved(schema, schema)
+        usable = {key: value for key, value in meant.items() if key not in {"$schema", "$comment"}}
+        self.schema: dict[str, Any] = {**usable, "type": "object", "properties": meant.get("properties", {})}
         self._tool = tool
         kind = validator_for(schema, default=Draft202012Validator)
         try:
@@ -55,7 +58,8 @@ class ArgumentCheck:
             f"{name}{'' if name in required else '?'}: {_type_of(kind)}"
             for name, kind in self.schema["properties"].items()
         ]
-        text = ", ".join(sorted(parts, key=lambda part: "?:" in part)) or "no arguments"
+        none = "any arguments" if self.schema.get("additionalProperties") not in (None, False) else "no arguments"
+        text = ", ".join(sorted(parts, key=lambda part: "?:" in part)) or none
         return text if len(text) <= _MAX_SIGNATURE else f"{text[:_MAX_SIGNATURE]}..."
 
     def _sentence(self, error: ValidationError) -> str:

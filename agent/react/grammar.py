@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
+from agent.mcp.references import MAX_DEPTH, resolved
 from agent.react.seen import EDIT, Seen, quotable
 
 THOUGHT_CHARS = 240
@@ -23,11 +26,13 @@ _JSON_FORM = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexibl
 _STRING = r'/"(\\(["\\\/bfnrt]|u[a-fA-F0-9]{4})|[^"\\\x00-\x1F\x7F])*"/'
 """A JSON string, as llguidance's docs/syntax.md writes it."""
 
-_KEPT = {"enum", "const", "minItems", "maxItems", "minimum", "maximum"}
+_KEPT = {"enum", "const", "minItems", "maxItems"}
 _TYPES = {"string", "number", "integer", "boolean", "null", "array", "object"}
-_MAX_DEPTH = 6
-_MAX_INTEGER = 10**15
-"""Bound of an integer that has none: unbounded, a small model writes digits until the token limit."""
+_MAX_INTEGER = 9 * 10**18
+"""Bound of an integer that has none: unbounded, a small model writes digits until the token limit.
+
+Ids and times in nanoseconds have 19 digits; llguidance 1.9 takes no range that reaches the ends of 64 bits.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,46 +112,22 @@ def apart_from_null(plain: Mapping[str, Any]) -> Mapping[str, Any]:
     return branches[0] if len(branches) == 1 else {}
 
 
-def resolved(schema: Any, root: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Return a schema with what it stands for put in, beside its own keywords, and the references that led there.
-
-    It stands for something by a reference within `root` (`#/$defs/name`) or by an `allOf` of one. What is no schema is
-    empty.
-    """
-    found, led = schema if isinstance(schema, Mapping) else {}, list[str]()
-    for _ in range(_MAX_DEPTH):
-        parts = found.get("allOf")
-        if "$ref" in found:
-            led.append(str(found["$ref"]))
-            meant = _resolve(led[-1], root)
-        elif isinstance(parts, list) and len(parts) == 1:
-            meant = parts[0]
-        else:
-            break
-        own = {key: value for key, value in found.items() if key not in ("$ref", "allOf")}
-        found = {**meant, **own} if isinstance(meant, Mapping) else own
-    return found, tuple(led)
-
-
 def _plain(schema: Any, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
         return {}
     meant, _ = resolved(schema, root)
     if meant is not schema:
         return _plain(meant, root, depth + 1)
+    properties = schema.get("properties")
     for union in ("anyOf", "oneOf"):
-        if schema.get(union):
-            return {"anyOf": [_plain(branch, root, depth + 1) for branch in schema[union]]}
-    plain = {key: value for key, value in schema.items() if key in _KEPT}
-    kinds = _kinds(schema.get("type"))
-    if kinds:
-        plain = {"type": kinds, **plain}
-    if schema.get("type") == "integer" and not plain.get("enum"):
-        plain = {"minimum": -_MAX_INTEGER, "maximum": _MAX_INTEGER} | plain
+        branches = [_plain(branch, root, depth + 1) for branch in schema.get(union) or () if not properties]
+        if any(branches):
+            return {"anyOf": branches}
+    plain = _of_value(schema)
     if isinstance(schema.get("items"), Mapping):
         plain["items"] = _plain(schema["items"], root, depth + 1)
-    properties = schema.get("properties")
-    if isinstance(properties, Mapping) and (properties or depth == 0):
+    is_open = not properties and schema.get("additionalProperties") not in (None, False)
+    if isinstance(properties, Mapping) and (properties or depth == 0) and not is_open:
         plain["type"] = "object"
         required = [name for name in schema.get("required") or () if name in properties]
         in_order = sorted(properties, key=lambda name: depth == 0 and name not in required)
@@ -156,16 +137,26 @@ def _plain(schema: Any, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
     return plain
 
 
+def _of_value(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a plain schema that tells of a single value; nothing that no value fits."""
+    plain = {key: value for key, value in schema.items() if key in _KEPT and value != []}
+    kinds = _kinds(schema.get("type"))
+    given = plain.get("enum") or ([plain["const"]] if "const" in plain else [])
+    if kinds and (not given or any(map(Draft202012Validator({"type": kinds}).is_valid, given))):
+        plain = {"type": kinds, **plain}
+    if not given:
+        bounds = {key: schema[key] for key in ("minimum", "maximum") if _is_bound(schema.get(key))}
+        is_whole = schema.get("type") == "integer"
+        plain |= ({"minimum": -_MAX_INTEGER, "maximum": _MAX_INTEGER} if is_whole else {}) | bounds
+    return plain
+
+
+def _is_bound(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) <= _MAX_INTEGER
+
+
 def _kinds(kind: Any) -> Any:
     """Return the type or types that JSON Schema knows; servers refuse a schema with another one, such as `dict`."""
     if isinstance(kind, list):
         return [one for one in kind if one in _TYPES]
     return kind if kind in _TYPES else None
-
-
-def _resolve(reference: str, root: Mapping[str, Any]) -> Any:
-    target: Any = root
-    for part in reference.removeprefix("#").strip("/").split("/"):
-        key = part.replace("~1", "/").replace("~0", "~")
-        target = target.get(key) if isinstance(target, Mapping) else None
-    return target

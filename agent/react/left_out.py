@@ -71,7 +71,7 @@ def left_out(request: str, given: Mapping[str, Any]) -> set[float]:
     """Return the numbers, in digits or words, that `request` tells and no argument of a call has."""
     told = {float(number.replace(",", "")) for number in _NUMBER.findall(request)}
     told |= {float(COUNTS[word]) for word in _WORD.findall(request.lower()) if word != "one" and word in COUNTS}
-    used = [float(number) for number in _DIGITS.findall(json.dumps(given))]
+    used = [float(number) for number in _DIGITS.findall(json.dumps(given, ensure_ascii=False))]
     meant = [number for value in used for scale in SCALES for number in (value * scale, value / scale)]
     return {number for number in told if not any(math.isclose(number, other) for other in meant)}
 
@@ -93,8 +93,8 @@ def _narrowed(function: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str
 def _taken(numbers: set[float], given: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the call `written` that take one of `numbers`, each that no other takes too."""
     new = {name: value for name, value in written.items() if name not in given}
-    values = list(new.values())
-    return {name: value for name, value in new.items() if value in numbers and values.count(value) == 1}
+    values = [value for value in new.values() if isinstance(value, int | float)]
+    return {name: value for name, value in new.items() if values.count(value) == 1 and value in numbers}
 
 
 def _with(out: ChatGenerationChunk, given: Mapping[str, Any], added: Mapping[str, Any]) -> ChatGenerationChunk:

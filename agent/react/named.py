@@ -26,9 +26,11 @@ def with_named_options(function: dict[str, Any], request: str) -> dict[str, Any]
     if not isinstance(properties, Mapping):
         return function
     required = [name for name in parameters.get("required") or () if name in properties]
-    plain = plain_schema(parameters)["properties"]
+    plain = plain_schema(parameters).get("properties", {})
     told = _Request(request)
-    named = [name for name in properties if name not in required and told.names(name, plain[name], properties[name])]
+    named = [
+        name for name in properties if name not in required and told.names(name, plain.get(name, {}), properties[name])
+    ]
     if not named:
         return function
     in_order = {name: properties[name] for name in dict.fromkeys([*required, *named, *properties])}

@@ -88,7 +88,8 @@ def _is_good(step: Step, body: str, tools: "Toolset") -> bool:
 
 def _behind(body: str) -> str:
     """Return what a strictly read call has behind its arguments."""
-    given = _INPUT.search(body)
+    marker = _MARKER.search(body)
+    given = _INPUT.search(body, marker.end()) if marker else None
     if given is None:
         return ""
     arguments = body[given.end() :].strip()

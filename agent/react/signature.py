@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
+from agent.mcp.references import resolved
 from agent.react.examples import one_line
-from agent.react.grammar import resolved
 
 Detail = Literal["full", "brief", "bare"]
 """How much of a tool is told: everything; of each text its first sentence and of fields in objects their types; of the
@@ -41,6 +41,8 @@ def tool_line(tool: Mapping[str, Any], detail: Detail = "full") -> str:
     arguments = {name: types.named(name, value) for name, value in (parameters.get("properties") or {}).items()}
     needed = ", ".join(text for name, text in arguments.items() if name in required)
     optional = ", ".join(text for name, text in arguments.items() if name not in required)
+    if not arguments:
+        needed = types.unnamed(parameters)
     line = f"{tool['name']}({needed}) - {_text(tool.get('description'), detail)}"
     return f"{line} Optional: {optional}" if optional else line
 
@@ -69,6 +71,12 @@ class _Types:
         described = self._detail != "bare" and schema.get("description")
         return f"{text} ({_text(described, self._detail)})" if described else text
 
+    def unnamed(self, parameters: Mapping[str, Any]) -> str:
+        """Return what a tool takes whose schema names no argument: one of several objects, any, or nothing."""
+        if parameters.get("anyOf") or parameters.get("oneOf"):
+            return self._of(parameters, ())
+        return "any arguments" if parameters.get("additionalProperties") not in (None, False) else ""
+
     def _enter(self, given: Any, within: tuple[str, ...]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         """Return a schema as it is meant, with the references that lead there; of one within itself nothing inside."""
         schema, led = resolved(given, self._root)
@@ -84,14 +92,15 @@ class _Types:
             return "|".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
         if "const" in schema:
             return json.dumps(schema["const"], ensure_ascii=False)
-        branches = schema.get("anyOf") or schema.get("oneOf")
-        if branches:
-            return "|".join(dict.fromkeys(self._of(branch, within) for branch in branches))
+        if isinstance(schema.get("properties"), Mapping) and schema["properties"]:
+            return self._fields(schema, within)
+        branches = schema.get("anyOf") or schema.get("oneOf") or ()
+        kinds = "|".join(dict.fromkeys(self._of(branch, within) for branch in branches))
+        if kinds and kinds != "any":
+            return kinds
         kind = schema.get("type", "any")
         if kind == "array":
             return f"list[{self._of(schema.get('items', {}), within)}]"
-        if isinstance(schema.get("properties"), Mapping) and schema["properties"]:
-            return self._fields(schema, within)
         return "|".join(kind) if isinstance(kind, list) else str(kind)
 
     def _fields(self, schema: Mapping[str, Any], within: tuple[str, ...]) -> str:

@@ -16,7 +16,9 @@ _ARGUMENT_WEIGHT = 0.5
 _MADE_UP_WEIGHT = 2.0
 """In log-odds, where a shared word counts 1: what fits calls of both small models on BFCL (docs/reliability.md)."""
 
-_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+")
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""Letters that stand beside Latin ones without a space."""
+_PARTS = re.compile(rf"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[{_CJK}]+|[^\W\d_{_CJK}]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 _WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
@@ -108,7 +110,7 @@ class _Request:
         return any(self._tells_word(word) for word in words)
 
     def _tells_word(self, word: str) -> bool:
-        return float(word) in self._numbers if word[0].isdigit() else word[: _STEM - 1] in self._beginnings
+        return float(word) in self._numbers if word[0].isdecimal() else word[: _STEM - 1] in self._beginnings
 
 
 def parts_of(text: str) -> list[str]:

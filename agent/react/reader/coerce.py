@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.react.reader.literal import Unreadable, read_value
 
-_NUMBER = re.compile(r"\$?\s*-?\d[\d,_]*(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")
+_NUMBER = re.compile(r"\$?\s*-?(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")
 
 
 def letters(value: Any) -> str:

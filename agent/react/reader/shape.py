@@ -170,9 +170,10 @@ def _from_list(tool: Tool, value: list[Any], repairs: tuple[str, ...]) -> Shaped
 def _pairs(tool: Tool, value: list[Any]) -> dict[str, Any]:
     """Return what a list of `{"name": ..., "value": ...}` says; empty if it is none."""
     ok = all(
-        isinstance(one, dict) and one.keys() == {"name", "value"} and one["name"] in tool.properties for one in value
+        isinstance(one, dict) and one.keys() == {"name", "value"} and str(one["name"]) in tool.properties
+        for one in value
     )
-    return {one["name"]: one["value"] for one in value} if ok else {}
+    return {str(one["name"]): one["value"] for one in value} if ok else {}
 
 
 def _are_sets(tool: Tool, value: list[Any]) -> bool:
@@ -250,16 +251,17 @@ def _without_schema(tool: Tool, given: dict[str, Any], notes: list[str]) -> dict
         given = {tool.only: given}
     found = {}
     for name, part in given.items():
-        if (
-            isinstance(part, dict)
-            and part.get("type") in _SAID_TYPES
-            and not takes(tool.properties.get(name), "object")
-        ):
+        if isinstance(part, dict) and _says_type(part.get("type")) and not takes(tool.properties.get(name), "object"):
             notes.append("a schema in place of a value")
             found[name] = _echoed(tool, name, part)
         else:
             found[name] = part
     return found
+
+
+def _says_type(said: Any) -> bool:
+    kinds = said if isinstance(said, list) else [said]
+    return bool(kinds) and all(isinstance(kind, str) and kind in _SAID_TYPES for kind in kinds)
 
 
 def _echoed(tool: Tool, name: str, schema: dict[str, Any]) -> Any:

@@ -48,7 +48,7 @@ class Tool:
     @cached_property
     def required(self) -> set[str]:
         """The arguments that a call has to have."""
-        return {name for name in self.check.schema.get("required") or () if isinstance(name, str)}
+        return {name for name in self.check.schema.get("required") or () if name in self.properties}
 
     @property
     def only(self) -> str:

@@ -161,6 +161,13 @@ async def test_a_tool_with_an_invalid_schema_works_unchecked_with_a_warning(
         assert "'act' of MCP server 'inside' has an invalid schema" in open_session.warnings[0]
 
 
+async def test_a_schema_that_is_a_reference_as_a_whole_is_what_it_refers_to(tmp_path: Path) -> None:
+    given = {"type": "object", "properties": {"key": {"type": "string"}}, "required": ["key"]}
+    schema = {"type": "object", "$ref": "#/definitions/In", "definitions": {"In": given}}
+    async with session(tmp_path, inside(Raw(Tool(name="act", input_schema=schema)))) as open_session:
+        assert (await open_session.call("act")).content == "Argument 'key' is missing; act takes key: string."
+
+
 async def test_a_schema_that_points_nowhere_fetches_nothing_and_leaves_the_check_to_the_server(tmp_path: Path) -> None:
     pointing = Raw(tool("act", {"a": {"$ref": "http://localhost:9/schema.json"}}))
     async with session(tmp_path, inside(pointing)) as open_session:

@@ -41,6 +41,7 @@ async def test_an_optional_value_that_only_an_example_knows_is_left_out_and_told
     "messages",
     [
         [HumanMessage("Post that all is well, for Anna Berg.")],
+        [HumanMessage("请告诉Anna一切都好")],
         [
             ASKED,
             AIMessage("", tool_calls=[{"name": "post", "args": {"content": "x"}, "id": "1"}]),
@@ -52,7 +53,7 @@ async def test_an_optional_value_that_only_an_example_knows_is_left_out_and_told
             ToolMessage("ok", tool_call_id="1"),
         ],
     ],
-    ids=["the user told it", "a result told it", "a call had it"],
+    ids=["the user told it", "the user told it between other letters", "a result told it", "a call had it"],
 )
 async def test_a_value_that_the_thread_tells_stays(messages: list[BaseMessage]) -> None:
     made, message = await call(messages, content="all is well", mentions=["Anna"])

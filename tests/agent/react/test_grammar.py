@@ -35,11 +35,45 @@ def test_a_model_cannot_invent_arguments() -> None:
         ({"$ref": "#/$defs/color"}, {"type": "string", "enum": ["red"]}),
         ({"$ref": "#/$defs/missing"}, {}),
         ({"type": "array", "items": {"type": "number"}}, {"type": "array", "items": {"type": "number"}}),
+        ({"type": "string", "anyOf": [{"format": "date"}, {"pattern": "x"}]}, {"type": "string"}),
+        ({"type": "integer", "enum": ["1", "2"], "minimum": 3}, {"enum": ["1", "2"]}),
+        ({"type": "integer", "enum": []}, {"type": "integer", "minimum": -9 * 10**18, "maximum": 9 * 10**18}),
+        (
+            {"type": "integer", "minimum": -(2**63), "maximum": 9},
+            {"type": "integer", "minimum": -9 * 10**18, "maximum": 9},
+        ),
+        ({"type": "number", "maximum": 1e300}, {"type": "number"}),
     ],
 )
 def test_only_what_engines_take_is_kept(schema: dict[str, Any], plain: dict[str, Any]) -> None:
     root = {"type": "object", "properties": {"x": schema}, "$defs": {"color": {"type": "string", "enum": ["red"]}}}
     assert plain_schema(root)["properties"]["x"] == plain
+
+
+def test_one_of_two_arguments_leaves_both_open() -> None:
+    either = {"anyOf": [{"required": ["id"]}, {"required": ["key"]}]}
+    parameters = {"type": "object", "properties": {"id": {"type": "string"}, "key": {"type": "string"}}, **either}
+    assert list(plain_schema(parameters)["properties"]) == ["id", "key"]
+    assert tool_line({"name": "get", "parameters": {"properties": {"it": parameters}}}).endswith(
+        "{id: string, key: string}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "plain", "shown"),
+    [
+        ({"additionalProperties": True}, {"type": "object"}, "any arguments"),
+        ({"additionalProperties": {"type": "string"}}, {"type": "object"}, "any arguments"),
+        ({"anyOf": [{"properties": {"a": {"type": "string"}}, "required": ["a"]}]}, {"type": "object"}, "{a: string}"),
+        ({}, {"type": "object", "properties": {}, "required": [], "additionalProperties": False}, ""),
+    ],
+)
+def test_a_tool_that_names_no_argument_takes_any_or_none(
+    parameters: dict[str, Any], plain: dict[str, Any], shown: str
+) -> None:
+    schema = {"type": "object", "properties": {}, **parameters}
+    assert plain_schema(schema) == plain
+    assert tool_line({"name": "do", "description": "It.", "parameters": schema}) == f"do({shown}) - It."
 
 
 def test_a_recursive_schema_ends() -> None:
@@ -50,7 +84,7 @@ def test_a_recursive_schema_ends() -> None:
 
 def test_an_unbounded_integer_is_bounded() -> None:
     schema = plain_schema({"type": "object", "properties": {"n": {"type": "integer"}}})
-    assert schema["properties"]["n"]["maximum"] == 10**15
+    assert schema["properties"]["n"]["maximum"] == 9 * 10**18
     assert json.dumps(schema)
 
 

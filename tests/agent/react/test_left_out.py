@@ -112,6 +112,7 @@ async def test_own_tools_are_left_alone() -> None:
         ("open until 11 PM, in room B12", {}, set()),
         ("the 19th of April", {"date": "2023-04-19"}, set()),
         ("one of them", {}, set()),
+        ("6 rooms in Köln", {"city": "Köln"}, {6}),
     ],
 )
 def test_numbers_count_as_told_or_used(request_: str, given: dict[str, Any], numbers: set[float]) -> None:

@@ -76,6 +76,13 @@ def test_an_option_without_values_is_not_required_by_its_name() -> None:
     assert with_named_options({"name": "look"}, "look") == {"name": "look"}
 
 
+def test_a_tool_that_takes_one_of_two_arguments_or_of_two_objects_stays_as_it_is() -> None:
+    either = {"anyOf": [{"required": ["owner"]}, {"required": ["county"]}]}
+    for properties in ({"owner": TEXT, "county": TEXT}, {}):
+        function = {"name": "look", "parameters": {"type": "object", "properties": properties, **either}}
+        assert with_named_options(function, "of the owner") is function
+
+
 async def test_the_model_is_held_to_it_and_the_prompt_stays() -> None:
     inner = ScriptedModel(script=[Say("x"), Say("x")], protocol="react")
     model = ReActChatModel(inner=inner, constrain=lambda text: {"grammar": text})

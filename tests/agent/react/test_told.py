@@ -60,6 +60,7 @@ def test_what_a_tool_says_of_its_arguments_tells_for_it_too() -> None:
         ("a room", "R-12", True),
         ("How many customers?", "SELECT count(*) FROM a WHERE b = c", False),
         ("the numbers 4 and 5", [4, 5], False),
+        ("a dozen squared", "12²", True),
         ("of [22,333,42]", 42, False),
         ("the numbers", [4, 5], True),
         ("the numbers", [[], [True]], False),

@@ -185,9 +185,19 @@ def test_a_tool_of_a_server_is_meant_by_the_last_part_of_its_name_alone() -> Non
     assert not isinstance(parse("[now(zone='UTC')]", [clock, spec("date__now", zone="string")]), Call)
 
 
-def test_numbers_and_lone_values_get_the_types_of_the_schema() -> None:
-    step = parse('{"name": "get_weather", "arguments": {"city": "Tokyo", "days": "3"}}', TOOLS)
-    assert isinstance(step, Call) and step.args == {"city": "Tokyo", "days": 3}
+@pytest.mark.parametrize(
+    ("written", "read"), [("3", 3), ("1,500", 1500), ("1_500", 1500), ("1,5", "1,5"), ("1,2,3", "1,2,3")]
+)
+def test_numbers_and_lone_values_get_the_types_of_the_schema(written: str, read: Any) -> None:
+    step = parse(f'{{"name": "get_weather", "arguments": {{"city": "Tokyo", "days": "{written}"}}}}', TOOLS)
+    assert isinstance(step, Call) and step.args == {"city": "Tokyo", "days": read}
+
+
+def test_what_is_written_twice_or_in_a_wrong_type_does_not_make_the_reader_raise() -> None:
+    step = parse('Thought: x\nAction Input: the city\nAction: get_weather\nAction Input: {"city": "Tokyo"}', TOOLS)
+    assert isinstance(step, Call) and (step.name, step.args) == TOKYO
+    assert parse('{"name": "get_weather", "arguments": [{"name": {}, "value": 2}]}', TOOLS)
+    assert parse("Action: b\nAction Input: some words", [spec("b", x="string", y="string", required=("z",))])
 
 
 def test_a_well_formed_step_is_not_mended() -> None:
@@ -246,6 +256,7 @@ def test_a_concrete_call_inside_prose_counts_where_nothing_can_be_changed() -> N
         ("<function=get_weather>\n<parameter=ci", "bad_json"),
         ("Action: get_weather\nAction Inp", "missing_input"),
         ("[get_weather(city=city)]", "bad_json"),
+        ('Action: get_weather\nAction Input: {"city": {"type": ["string", "null"]}}', "bad_json"),
         (
             '{"name": "get_weather", "description": "d", "parameters": {"type": "object", "properties": {"city": {}}}}',
             "bad_json",
