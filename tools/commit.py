@@ -1,6 +1,9 @@
 import os
+import shutil
 import stat
 from pathlib import Path
+
+import anyio.to_thread
 
 from tools.errors import ToolFailure
 from tools.repository import Repository
@@ -39,22 +42,21 @@ async def commit(git: Repository, message: str, paths: list[str]) -> str:
         raise ToolFailure("A merge or rebase is under way: finish it with execute_command and git.")
     changed = await _committable(git, paths)
     parent = (await git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}")).output.decode("ascii").strip()
-    stdin = "".join(f"{path}\0" for path in changed).encode("utf-8", "surrogateescape")
-    tree = await _tree(git, stdin, parent, partial=bool(paths))
+    tree = await _tree(git, changed, parent, partial=bool(paths))
     options = ("-p", parent) if parent else ()
     (git.real / "logs").mkdir(exist_ok=True)
     made = await git.output("commit-tree", tree, *options, "-F", "-", stdin=f"{message.strip()}\n".encode())
     made = made.strip()
     subject = message.strip().splitlines()[0]
     await git.output("update-ref", "-m", f"commit: {subject}", "HEAD", made, parent or "0" * len(made))
-    if paths:
-        await _stage(git, stdin)
-    count = f"{len(changed)} {'file' if len(changed) == 1 else 'files'}"
-    return f"Committed {count} to {shown(branch)} as {made[:7]}: {shown(subject)}"
+    await _stage(git, changed)
+    count = len({path for _, path in changed})
+    files = f"{count} {'file' if count == 1 else 'files'}"
+    return f"Committed {files} to {shown(branch)} as {made[:7]}: {shown(subject)}"
 
 
-async def _committable(git: Repository, paths: list[str]) -> list[str]:
-    """Give the changed paths; nested repositories (their path ends in /) are left out."""
+async def _committable(git: Repository, paths: list[str]) -> list[Change]:
+    """Give the changes; nested repositories (their path ends in /) are left out."""
     found = [change for change in await changes(git, "all", paths) if not change[1].endswith("/")]
     if not found:
         where = f" in {', '.join(shown(path) for path in paths[:3])}" if paths else ""
@@ -66,7 +68,7 @@ async def _committable(git: Repository, paths: list[str]) -> list[str]:
         if size > _MAX_FILE:
             raise ToolFailure(f"'{shown(path)}' is {size_text(size)}: name it in .gitignore, or give other paths.")
     await _refuse_filtered(git, [path for _, path in found])
-    return [path for _, path in found]
+    return found
 
 
 def _size(file: Path) -> int:
@@ -81,8 +83,7 @@ async def _refuse_filtered(git: Repository, paths: list[str]) -> None:
     """Refuse files that a filter program (such as Git LFS) has to convert: it would be missing from the commit."""
     if not git.settings.filters:
         return
-    stdin = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
-    fields = (await git.output("check-attr", "-z", "--stdin", "filter", stdin=stdin)).split("\0")
+    fields = (await git.output("check-attr", "-z", "--stdin", "filter", stdin=_lines(paths))).split("\0")
     for path, value in zip(fields[::3], fields[2::3], strict=False):
         if value in git.settings.filters:
             raise ToolFailure(
@@ -91,12 +92,17 @@ async def _refuse_filtered(git: Repository, paths: list[str]) -> None:
             )
 
 
-async def _tree(git: Repository, stdin: bytes, parent: str, *, partial: bool) -> str:
-    """Write the tree to commit: the index with the changes staged, or the last commit with only those."""
-    index = git.ours / "index" if partial else None
-    if partial:
+async def _tree(git: Repository, changed: list[Change], parent: str, *, partial: bool) -> str:
+    """Write the tree to commit: the index with the changes staged, or the last commit with only those.
+
+    The index itself stays as it is until there is a commit.
+    """
+    index = git.ours / "index"
+    if (git.real / "index").exists() and not partial:
+        await anyio.to_thread.run_sync(shutil.copyfile, git.real / "index", index)
+    else:
         await git.output("read-tree", *([parent] if parent else ["--empty"]), index=index)
-    await _stage(git, stdin, index)
+    await _stage(git, changed, index)
     tree = (await git.output("write-tree", index=index)).strip()
     before = await git.run("rev-parse", "--verify", "--quiet", "HEAD^{tree}")
     if tree == before.output.decode("ascii").strip():
@@ -104,5 +110,15 @@ async def _tree(git: Repository, stdin: bytes, parent: str, *, partial: bool) ->
     return tree
 
 
-async def _stage(git: Repository, stdin: bytes, index: Path | None = None) -> None:
-    await git.output("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=stdin, index=index)
+async def _stage(git: Repository, changed: list[Change], index: Path | None = None) -> None:
+    """Put files into an index as they are; one that the user took out of it, and that is ignored now, stays out."""
+    new = {path for state, path in changed if state == "??"}
+    out = {path for state, path in changed if state == "D " and path not in new}
+    put = [path for _, path in changed if path not in out]
+    for paths, options in ((put, ("--add", "--remove", "--replace")), (sorted(out), ("--force-remove",))):
+        if paths:
+            await git.output("update-index", *options, "-z", "--stdin", stdin=_lines(paths), index=index)
+
+
+def _lines(paths: list[str]) -> bytes:
+    return "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")

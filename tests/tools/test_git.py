@@ -118,6 +118,25 @@ async def test_commit_of_paths_leaves_other_changes_as_they_were(repo: Path) -> 
     assert git(repo, "status", "--porcelain") == "A  c.txt\n?? d.txt\n"
 
 
+async def test_a_file_that_was_taken_out_of_git_and_is_ignored_stays_out(repo: Path) -> None:
+    (repo / "secret.env").write_text("key", encoding="utf-8")
+    git(repo, "add", "secret.env")
+    git(repo, "commit", "-qm", "oops")
+    git(repo, "rm", "-q", "--cached", "secret.env")
+    (repo / ".gitignore").write_text("secret.env\n", encoding="utf-8")
+    async with tools_in(repo) as (ok, _):
+        assert "Committed 2 files" in await ok("git_commit", message="Stop tracking it")
+    assert git(repo, "ls-tree", "--name-only", "HEAD") == ".gitignore\na.txt\n"
+    assert git(repo, "status", "--porcelain") == "" and (repo / "secret.env").exists()
+
+
+async def test_what_is_staged_stays_where_nothing_is_committed(repo: Path) -> None:
+    git(repo, "rm", "-q", "--cached", "a.txt")
+    async with tools_in(repo) as (_, refused):
+        assert "nothing to commit" in await refused("git_commit", message="none")
+    assert git(repo, "status", "--porcelain") == "D  a.txt\n?? a.txt\n"
+
+
 async def test_first_commit_of_a_new_repository(folder: Path) -> None:
     git(folder, "init", "-q", "-b", "trunk")
     (folder / "run.sh").write_text("#!/bin/sh\n", encoding="utf-8")
