@@ -16,9 +16,9 @@ from mcp.server.stdio import stdio_server
 
 from tools.errors import ToolFailure
 from tools.process import end_all
+from tools.text import whole_escapes
 
 _HOST = "127.0.0.1"
-_ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)")
 _ID = re.compile(r'"id"\s*:\s*(\d{1,15}|"[^"\\]{1,100}")')
 
 
@@ -66,7 +66,7 @@ def readable(line: str) -> str:
     """
     if _parses(line):
         return line
-    whole = _ESCAPE.sub(lambda hit: r"\u0000" if len(hit[0]) == 6 and hit[0][2] in "dD" else hit[0], line)
+    whole = whole_escapes(line, r"\u0000")
     if _parses(whole):
         return whole
     found = _ID.search(line)

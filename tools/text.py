@@ -4,6 +4,9 @@ RESULT_CHARS = 6_000
 """The most characters that one tool result carries."""
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
+_JSON_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)"
+)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -16,6 +19,11 @@ def shown(name: str, limit: int = 120) -> str:
 def encodable(text: str) -> str:
     """Give `text` with lone surrogates replaced, so that it can be sent as UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def whole_escapes(json: str, stand_in: str) -> str:
+    """Give JSON text with `stand_in` for each escape of half a character: no strict reader takes those."""
+    return _JSON_ESCAPE.sub(lambda hit: stand_in if len(hit[0]) == 6 and hit[0][2] in "dD" else hit[0], json)
 
 
 def terminal_text(data: bytes) -> str:

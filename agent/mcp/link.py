@@ -1,8 +1,9 @@
 """One live client of one MCP server, entered, held and left by one owner task."""
 
 import asyncio
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import httpx2
@@ -16,6 +17,7 @@ from agent.mcp.failures import explain, leaf, silent
 from agent.mcp.http import HttpTransport
 from agent.mcp.stdio import StdioTransport
 from agent.mcp.tolerant import Tolerant
+from tools.text import encodable
 
 _MAX_PAGES = 100
 _BACKSTOP = 10.0
@@ -71,7 +73,7 @@ class Link:
         try:
             # The SDK's own limit starts after the write, which a server that reads nothing can block for ever.
             with anyio.fail_after(timeout + _BACKSTOP):
-                return await self._client.call_tool(tool, arguments, read_timeout_seconds=timeout)
+                return await self._client.call_tool(tool, _sendable(arguments), read_timeout_seconds=timeout)
         except MCPError as error:
             if error.code == CONNECTION_CLOSED and isinstance(self._transport, HttpTransport):
                 # Why it closed is known once the owner has left; a lost response stream alone does not end it.
@@ -132,6 +134,13 @@ class Link:
         if self._spec.server is not None:
             return None
         return StdioTransport(self._spec, self._log, self._end) if self._spec.command else HttpTransport(self._spec)
+
+
+def _sendable(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments without half characters, which models write at times, and which end a connection."""
+    text = json.dumps(arguments, ensure_ascii=False)
+    whole = encodable(text)
+    return arguments if whole == text else cast("dict[str, Any]", json.loads(whole))
 
 
 async def _list_tools(client: Client) -> list[Tool]:

@@ -6,6 +6,7 @@ for every line that is not MCP; and a server that ignores SIGTERM takes it 4.5 o
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -19,12 +20,14 @@ from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 
 from agent.mcp.config import ServerSpec
+from tools.text import whole_escapes
 
 MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 _MAX_LOG_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
 _EXIT_GRACE = 1.0
 _KILL_GRACE = 1.0
+_ID = re.compile(rb'"id"\s*:\s*(\d{1,15})\b')
 
 Incoming = MemoryObjectSendStream[SessionMessage | Exception]
 Outgoing = MemoryObjectReceiveStream[SessionMessage]
@@ -111,13 +114,32 @@ class StdioTransport:
         parts.clear()
         if not line.strip():
             return None
-        try:
-            return SessionMessage(mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False))
-        except ValueError:
+        message: mcp_types.JSONRPCMessage | None = _read(line)
+        if message is None:
             text = line[:300].decode(errors="replace").strip()
             self.noise = self.noise or text
             log.write(f"[a2ia] not MCP on standard output: {text}\n".encode())
-            return None
+            message = _unreadable(line)
+        return SessionMessage(message) if message else None
+
+
+def _read(line: bytes) -> mcp_types.JSONRPCMessage | None:
+    """Read a line; where it can be read no other way, half characters and bytes that are not UTF-8 are U+FFFD."""
+    adapter = mcp_types.jsonrpc_message_adapter
+    with suppress(ValueError):
+        return adapter.validate_json(line, by_name=False)
+    with suppress(ValueError):
+        return adapter.validate_json(whole_escapes(line.decode(errors="replace"), r"\ufffd"), by_name=False)
+    return None
+
+
+def _unreadable(line: bytes) -> mcp_types.JSONRPCError | None:
+    """Return an error in place of a result that cannot be read, so that the request does not wait for ever."""
+    found = _ID.search(line) if b'"result"' in line else None
+    if found is None:
+        return None
+    error = mcp_types.ErrorData(code=mcp_types.PARSE_ERROR, message="Its result is not valid JSON; its log shows it.")
+    return mcp_types.JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=error)
 
 
 def _pipes(process: asyncio.subprocess.Process) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:

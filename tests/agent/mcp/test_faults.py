@@ -58,6 +58,35 @@ async def test_text_between_the_messages_goes_to_the_log(tmp_path: Path, caplog:
     assert not [record for record in caplog.records if record.exc_info]
 
 
+RESULT = '{"jsonrpc": "2.0", "id": ID, "result": {"content": [{"type": "text", "text": "TEXT"}]}}'
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"half \ud83d", "half \ufffd"),
+        (r"\\ud83d \ud83d\ude00", "\\ud83d \U0001f600"),
+        ("Straße", "Stra\ufffde"),
+    ],
+    ids=["half a character", "whole ones", "Latin-1"],
+)
+async def test_a_result_with_half_characters_or_other_bytes_is_read(tmp_path: Path, written: str, read: str) -> None:
+    async with session(tmp_path, faulty("ok", tmp_path), call_timeout=10) as open_session:
+        assert (await open_session.call("raw", text=RESULT.replace("TEXT", written))).content == read
+
+
+async def test_a_result_that_is_no_json_is_an_error_at_once(tmp_path: Path) -> None:
+    async with session(tmp_path, faulty("ok", tmp_path), call_timeout=10) as open_session:
+        message = await open_session.call("raw", text='{"jsonrpc": "2.0", "id": ID, "result": {"content": NaN oops}}')
+    assert message.status == "error" and "not valid JSON" in str(message.content)
+
+
+async def test_half_a_character_in_an_argument_does_not_end_the_connection(tmp_path: Path) -> None:
+    async with session(tmp_path, faulty("ok", tmp_path)) as open_session:
+        assert (await open_session.call("echo", text="half \ud83d")).content == "echo half ?"
+        assert len(lives(tmp_path)) == 1
+
+
 async def test_a_program_that_is_not_there_is_named_with_the_file_to_correct(tmp_path: Path) -> None:
     spec = ServerSpec("files", command="no-such-program", source=Path("/p/.mcp.json"))
     assert await failure(tmp_path, spec) == (

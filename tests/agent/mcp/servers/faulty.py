@@ -27,6 +27,7 @@ NAMES: dict[str, dict[str, Any]] = {
     "die_safely": SAFE,
     "die_idempotently": {"idempotentHint": True},
     "env": SAFE,
+    "raw": SAFE,
 }
 
 
@@ -61,6 +62,10 @@ def call(params: dict[str, Any]) -> str | None:
     if name == "wait":
         note("waiting", text)
         return None
+    if name == "raw":
+        sys.stdout.buffer.write(text.encode("latin-1").replace(b"ID", str(params["_id"]).encode()) + b"\n")
+        sys.stdout.flush()
+        return None
     if name == "big":
         return "x" * int(text)
     return os.environ.get(text, "unset") if name == "env" else f"{name} {text}"
@@ -75,7 +80,7 @@ def answer(message: dict[str, Any]) -> dict[str, Any] | None:
     if method == "tools/list":
         return listing(params.get("cursor"))
     if method == "tools/call":
-        text = call(params)
+        text = call(params | {"_id": message["id"]})
         return None if text is None else {"content": [{"type": "text", "text": text}]}
     raise LookupError(method)
 
