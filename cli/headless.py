@@ -20,6 +20,7 @@ from graphs.events import (
     ProtocolChanged,
     Result,
     ToolFinished,
+    ToolStarted,
     TurnStarted,
     as_json,
 )
@@ -93,7 +94,7 @@ class _Printer:
         self._output = output
         self._started: TurnStarted | None = None
         self._steps: list[ToolFinished] = []
-        self._streamed = False
+        self._streamed = ""
         self._ended = False
 
     def event(self, event: Event) -> None:
@@ -103,6 +104,8 @@ class _Printer:
             return
         if self._output == "stream-json":
             self._line(event)
+        if isinstance(event, ToolStarted | FormatError | ApprovalRequested):
+            self._drop()
         if isinstance(event, TurnStarted):
             self._started = event
         elif isinstance(event, ToolFinished):
@@ -113,12 +116,23 @@ class _Printer:
         elif isinstance(event, ProtocolChanged):
             self.display.note(event.message)
         elif isinstance(event, AnswerDelta) and self._output == "text":
-            self._streamed = True
-            write(_for_reader(event.text))
+            self._answer(event.text)
         elif isinstance(event, ApprovalRequested):
             for call in event.calls:
                 hint = f"--allow {call.tool} or --yes"
                 self.display.warn(f"{call.tool} needs a yes and there is no terminal to ask; allow it with {hint}.")
+
+    def _answer(self, text: str) -> None:
+        """Stream to a terminal; whoever reads a pipe gets the answer once it is certain to be one."""
+        self._streamed += text
+        if sys.stdout.isatty():
+            write(printable(text))
+
+    def _drop(self) -> None:
+        """Take what was said for no answer: a call followed, or it was cut off."""
+        if self._streamed and sys.stdout.isatty():
+            write("\n")
+        self._streamed = ""
 
     def so_far(self, settings: Settings | None, flags: Mapping[str, Any]) -> Result:
         """Return the result of a turn that broke off without one: what is known of it."""
@@ -139,8 +153,10 @@ class _Printer:
         code = result.error.exit_code if result.error else _EXIT.get(result.stop_reason, 1)
         if self._output != "text":
             self._line(result)
-        elif self._streamed or result.answer:
-            write("\n" if self._streamed else _for_reader(f"{result.answer}\n"))
+        elif self._streamed and sys.stdout.isatty():
+            write("\n")
+        elif said := result.answer or self._streamed:
+            write(_for_reader(f"{said}\n"))
         if result.error:
             self.display.failure(result.error)
         elif result.stop_reason in _HINTS:

@@ -73,7 +73,12 @@ def read_prompt(prompt: str, warn: Callable[[str], None]) -> str:
 
 
 def _read() -> str:
-    return "" if sys.stdin is None or sys.stdin.closed else sys.stdin.read()
+    if sys.stdin is None or sys.stdin.closed:
+        return ""
+    reconfigure = getattr(sys.stdin, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+    return sys.stdin.read()
 
 
 def _piped(warn: Callable[[str], None]) -> str:

@@ -1,8 +1,14 @@
 import codecs
+import re
 
 from tools.errors import ToolFailure
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+MAX_WIDE = 5_000_000
+"""Bytes of a UTF-16 file that are read: it has to be turned into UTF-8 as a whole."""
+_WITH_BYTES = "utf-8 with other bytes"
+_STRANGE = re.compile("[\udc80-\udcff]")
 
 
 def decoded(data: bytes, name: str) -> tuple[str, str]:
@@ -17,7 +23,10 @@ def decoded(data: bytes, name: str) -> tuple[str, str]:
     try:
         return data.decode(encoding), encoding
     except UnicodeDecodeError:
-        return data.decode("latin-1"), "latin-1"
+        text = data.decode("utf-8", "surrogateescape")
+    strange = len(_STRANGE.findall(text))
+    is_utf8 = encoding == "utf-8" and sum(not char.isascii() for char in text) > 2 * strange
+    return (text, _WITH_BYTES) if is_utf8 else (data.decode("latin-1"), "latin-1")
 
 
 def encoded(text: str, encoding: str) -> bytes:
@@ -27,7 +36,7 @@ def encoded(text: str, encoding: str) -> bytes:
         ToolFailure: the encoding has no such character.
     """
     try:
-        return text.encode(encoding)
+        return text.encode("utf-8", "surrogateescape") if encoding == _WITH_BYTES else text.encode(encoding)
     except UnicodeEncodeError as error:
         character = text[error.start].encode("unicode_escape").decode("ascii")
         raise ToolFailure(

@@ -2,13 +2,12 @@ import io
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from tools.encoding import decoded, is_binary, is_wide, not_text
+from tools.encoding import MAX_WIDE, decoded, is_binary, is_wide, not_text
 from tools.errors import ToolFailure
 from tools.text import RESULT_CHARS
 
 _CHUNK = 1 << 18
 _KEPT_BYTES = RESULT_CHARS * 4
-_MAX_WIDE = 5_000_000
 _MAX_SCAN = 200_000_000
 _COUNTED = 20
 
@@ -55,7 +54,7 @@ def _as_narrow(stream: BinaryIO, name: str) -> BinaryIO:
     start = stream.read(8192)
     stream.seek(0)
     if is_wide(start):
-        text, _ = decoded(stream.read(_MAX_WIDE), name)
+        text, _ = decoded(stream.read(MAX_WIDE), name)
         return io.BytesIO(text.encode("utf-8", "replace"))
     if is_binary(start):
         raise not_text(name)
@@ -90,8 +89,8 @@ def _keep(window: _Window, chunk: bytes, start: int) -> None:
 
 def _select(window: _Window, name: str, start: int, end: int | None) -> tuple[str, int, bool]:
     """Give the text, its last line's number, and whether that line is cut."""
-    text, _ = decoded(_whole_characters(bytes(window.kept)), name)
     complete = window.whole and len(window.kept) < _KEPT_BYTES
+    text, _ = decoded(bytes(window.kept) if complete else _whole_characters(bytes(window.kept)), name)
     lines = text.replace("\r\n", "\n").split("\n")
     if complete and lines[-1] == "":
         lines.pop()

@@ -1,3 +1,5 @@
+import codecs
+import io
 import itertools
 import json
 import os
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tools.encoding import is_binary
+from tools.encoding import MAX_WIDE, decoded, is_binary, is_wide
 from tools.errors import ToolFailure
 from tools.related import named_files
 from tools.text import RESULT_CHARS, shown
@@ -171,7 +173,7 @@ def _hits(workspace: Workspace, path: str, find: Find, deadline: float) -> Itera
             hits = itertools.groupby(_lines_with(stream, find, deadline), key=lambda hit: hit[0])
             for number, (_, line, at) in ((number, next(same)) for number, same in hits):
                 start = max(at - _AROUND // 2, 0)
-                piece = line.decode("utf-8", "replace").rstrip("\r")[start : start + _AROUND]
+                piece = line.decode("utf-8", "replace")[start : start + _AROUND]
                 yield Hit(shown("/".join(names), 255), number, piece.strip())
 
 
@@ -186,14 +188,19 @@ def _files(workspace: Workspace, path: str) -> Iterator[Names]:
 
 def _lines_with(stream: BinaryIO, find: Find, deadline: float) -> Iterator[tuple[int, bytes, int]]:
     number, rest, chunk = 1, b"", stream.read(_CHUNK)
-    if is_binary(chunk):
+    if is_wide(chunk):
+        text, _ = decoded(chunk + stream.read(MAX_WIDE), "")
+        stream = io.BytesIO(text.encode("utf-8", "replace"))
+        chunk = stream.read(_CHUNK)
+    elif is_binary(chunk):
         return
     while chunk and time.monotonic() < deadline:
         *lines, rest = (rest + chunk).split(b"\n")
         chunk = stream.read(_CHUNK)
         if not chunk or len(rest) > _MAX_LINE:
             lines.append(rest)
-        for offset, line in enumerate(lines):
+        for offset, whole in enumerate(lines):
+            line = whole.removesuffix(b"\r").removeprefix(codecs.BOM_UTF8 if number + offset == 1 else b"")
             if (at := find(line)) >= 0:
                 yield number + offset, line, at
         number += len(lines)

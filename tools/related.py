@@ -44,7 +44,7 @@ def named_files(workspace: Workspace, text: str, seen: Iterable[str]) -> str:
 
 def _start_of(workspace: Workspace, path: str) -> str:
     """Give the first lines of a text file, or nothing."""
-    stream = workspace.open_file(workspace.names(path))
+    stream = workspace.open_file(tuple(path.split("/")))
     if stream is None:
         return ""
     with stream:

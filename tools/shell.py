@@ -8,7 +8,8 @@ from tools.text import RESULT_CHARS, shown, terminal_text
 from tools.workspace import Workspace
 
 _MAX_COMMAND = 100_000
-_MAX_TIMEOUT_S = 600
+MAX_TIMEOUT_S = 600
+"""The most seconds that a command may be given."""
 _OUTPUT = RESULT_CHARS - 200
 _NOT_RUN = (126, 127)
 """Exit codes of a shell that can not run a command: not executable, not found (POSIX, 2.8.2)."""
@@ -40,8 +41,8 @@ class Shell:
             raise ToolFailure("command is empty: give a shell command, for example ls -la.")
         if "\0" in command or len(command.encode()) > _MAX_COMMAND:
             raise ToolFailure("command has a zero character in it or is too long: write a script to a file and run it.")
-        if not 1 <= timeout <= _MAX_TIMEOUT_S:
-            raise ToolFailure(f"timeout is {timeout}, but must be from 1 to {_MAX_TIMEOUT_S} seconds.")
+        if not 1 <= timeout <= MAX_TIMEOUT_S:
+            raise ToolFailure(f"timeout is {timeout}, but must be from 1 to {MAX_TIMEOUT_S} seconds.")
         ended = await run(
             [shutil.which("bash") or "/bin/sh", "-c", "--", command],
             folder=self._workspace.root,

@@ -1,5 +1,6 @@
 """Arguments checked against a tool's JSON schema before the call; a mistake is named in one short sentence."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ class ArgumentCheck:
         self._tool = tool
         kind = validator_for(schema, default=Draft202012Validator)
         try:
+            self.schema = _without_foreign_patterns(self.schema)
             kind.check_schema(self.schema)
         except (SchemaError, RecursionError, Unresolvable):
             self.valid = False
@@ -82,6 +84,27 @@ class ArgumentCheck:
             case "const":
                 return f"{at} must be {_shown(wanted)}, not {_shown(given)}"
         return f"{at} cannot be {_shown(given)} ({error.message[:120]})"
+
+
+def _without_foreign_patterns(schema: Any) -> Any:
+    """Return a schema without the patterns that only JavaScript reads, such as `\\p{L}`: the server checks those."""
+    if isinstance(schema, list):
+        return [_without_foreign_patterns(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _without_foreign_patterns(part)
+        for key, part in schema.items()
+        if not (key == "pattern" and isinstance(part, str) and not _is_pattern(part))
+    }
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError):
+        return False
+    return True
 
 
 def _path(error: ValidationError) -> str:

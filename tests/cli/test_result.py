@@ -210,3 +210,21 @@ def test_an_object_is_one_line_for_any_reader_of_lines(cli: Cli, place: Place, o
     done = cli("-p", "go", "--output", output)
     assert done.out.endswith("\n")
     assert done.events()[-1]["answer"] == answer
+
+
+@pytest.mark.parametrize(
+    ("first", "protocol"),
+    [
+        ({"answer": "I will look.", "calls": [["list_directory", {}]]}, "native"),
+        ({"answer": "I will write.", "calls": [["write_file", {"path": "a", "content": "b"}]]}, "native"),
+        ({"answer": "It is half", "finish": "length"}, "native"),
+        ({"answer": "It is half", "finish": "length"}, "react"),
+    ],
+    ids=["before a call", "before a denied call", "cut, native", "cut, react"],
+)
+def test_a_text_that_was_no_answer_stays_out_of_the_output(
+    cli: Cli, place: Place, first: dict[str, Any], protocol: str
+) -> None:
+    place.say(first, {"answer": "It is whole."}, protocol=protocol)
+    done = cli("-p", "go", "--output", "text")
+    assert done.out == ("" if done.code == 4 else "It is whole.\n")

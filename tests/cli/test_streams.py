@@ -87,6 +87,8 @@ def test_a_reader_that_leaves_early_gets_no_traceback(place: Place, output: str)
     assert "Traceback" not in done.err and "Exception ignored" not in done.err and "error" not in done.err
 
 
-def test_a_prompt_of_bytes_that_are_no_text_arrives_readable(place: Place) -> None:
+@pytest.mark.parametrize("errors", ["surrogateescape", "strict"], ids=["locale C", "another locale"])
+def test_a_prompt_of_bytes_that_are_no_text_arrives_readable(place: Place, errors: str) -> None:
+    place.env["PYTHONIOENCODING"] = f"utf-8:{errors}"
     done = place.debug_run("-p", "a\udcffb", text="c\udcfed\x00e")
     assert prompt_of(done).endswith("]\na\ufffdb\n\nc\ufffdd e")

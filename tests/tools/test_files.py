@@ -45,6 +45,15 @@ async def test_a_text_that_names_files_of_the_workspace_says_so(folder: Path) ->
         assert await ok("search_text", text="key is") == f"README:1: The key is in etc/app.key.\n{pointer}"
 
 
+@pytest.mark.parametrize("odd", ["~backup", "-x", "a\\b"])
+async def test_a_text_that_names_a_file_of_an_odd_folder_is_shown(folder: Path, odd: str) -> None:
+    (folder / odd).mkdir()
+    (folder / odd / "config.yaml").write_text("port: 80\n", encoding="utf-8")
+    (folder / "README.md").write_text("Settings are in config.yaml.\n", encoding="utf-8")
+    async with tools_in(folder) as (ok, _):
+        assert "begins: port: 80" in await ok("read_file", path="README.md")
+
+
 async def test_a_huge_folder_is_listed_in_part(folder: Path) -> None:
     for number in range(3_000):
         (folder / f"file{number:05}").touch()
@@ -155,6 +164,20 @@ async def test_an_edit_keeps_encoding_line_ends_and_rights(folder: Path, encodin
         assert await ok("edit_file", path="f.txt", old="één\ntwo", new="één\nzwei\nmore") == "Edited f.txt at line 1."
     assert file.read_bytes() == f"{mark}één\r\nzwei\r\nmore\r\nthree\r\n".encode(encoding)
     assert stat.S_IMODE(file.stat().st_mode) == 0o751
+
+
+async def test_an_edit_leaves_the_bytes_that_are_no_text_as_they_are(folder: Path) -> None:
+    (folder / "a.txt").write_bytes("Grüße\nname: x\nbad ".encode() + b"\xff byte\n")
+    async with tools_in(folder) as (ok, _):
+        assert (await ok("read_file", path="a.txt")).startswith("Grüße\n")
+        await ok("edit_file", path="a.txt", old="name: x", new="name: Zoë")
+    assert (folder / "a.txt").read_bytes() == "Grüße\nname: Zoë\nbad ".encode() + b"\xff byte\n"
+
+
+async def test_the_last_letter_of_a_file_is_shown_in_any_encoding(folder: Path) -> None:
+    (folder / "a.txt").write_bytes("Straße nach Café".encode("latin-1"))
+    async with tools_in(folder) as (ok, _):
+        assert await ok("read_file", path="a.txt") == "Straße nach Café"
 
 
 @pytest.mark.parametrize(

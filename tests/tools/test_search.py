@@ -26,6 +26,14 @@ async def test_matches_come_with_file_and_line(folder: Path) -> None:
         assert await ok("search_text", text="repositoryformatversion") == nothing
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+async def test_an_expression_meets_the_ends_of_lines_in_files_of_windows(folder: Path, encoding: str) -> None:
+    (folder / "w.txt").write_bytes("first\r\nthe end\r\n".encode(encoding))
+    async with tools_in(folder) as (ok, _):
+        assert await ok("search_text", text="^first$", path="w.txt", regex=True) == "w.txt:1: first"
+        assert await ok("search_text", text="end$", path="w.txt", regex=True) == "w.txt:2: the end"
+
+
 async def test_files_are_found_by_their_name_too(folder: Path) -> None:
     (folder / "trips").mkdir()
     for name in ("sea.jpg", "hill.JPG", "notes.txt"):

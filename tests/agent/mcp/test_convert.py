@@ -148,7 +148,7 @@ async def test_one_mistake_is_named(tmp_path: Path, arguments: dict[str, Any], p
 
 @pytest.mark.parametrize(
     "schema",
-    [{"properties": {"a": {"type": "strin"}}}, {"properties": {"a": {"pattern": "("}}}, {"allOf": 3}],
+    [{"properties": {"a": {"type": "strin"}}}, {"properties": {"a": {"pattern": 3}}}, {"allOf": 3}],
 )
 async def test_a_tool_with_an_invalid_schema_works_unchecked_with_a_warning(
     tmp_path: Path, schema: dict[str, Any]
@@ -159,6 +159,14 @@ async def test_a_tool_with_an_invalid_schema_works_unchecked_with_a_warning(
         assert (await open_session.call("act", a=1)).content == "act {'a': 1}"
         assert len(open_session.warnings) == 1
         assert "'act' of MCP server 'inside' has an invalid schema" in open_session.warnings[0]
+
+
+async def test_a_pattern_that_only_javascript_reads_is_left_to_the_server(tmp_path: Path) -> None:
+    schema = {"a": {"type": "string", "pattern": r"^[\p{L}]+$"}, "pattern": {"type": "integer"}}
+    async with session(tmp_path, inside(Raw(tool("act", schema)))) as open_session:
+        assert (await open_session.call("act", a="x")).content == "act {'a': 'x'}"
+        assert "act takes a?: string, pattern?: integer." in (await open_session.call("act", a=1)).content
+        assert open_session.warnings == []
 
 
 async def test_a_schema_that_is_a_reference_as_a_whole_is_what_it_refers_to(tmp_path: Path) -> None:

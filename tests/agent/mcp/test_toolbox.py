@@ -8,10 +8,13 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
 
+from agent.config import Settings
 from agent.errors import UsageError
 from agent.mcp.config import ServerSpec
+from agent.mcp.servers import server_specs
 from agent.mcp.toolbox import Toolbox
 from tests.agent.mcp.support import alive, faulty, inside, lives, session, until
+from tools.shell import MAX_TIMEOUT_S
 
 
 def calculator() -> MCPServer:
@@ -150,3 +153,8 @@ def test_a_server_is_a_program_or_a_url_or_an_object_and_only_one(tmp_path: Path
         ServerSpec("two", command="x", url="http://localhost")
     with pytest.raises(UsageError, match="exactly one"):
         ServerSpec("none")
+
+
+def test_a_command_may_take_the_time_that_its_tool_allows(tmp_path: Path) -> None:
+    *_, spec = server_specs(Settings(workspace=tmp_path), tmp_path, lambda text: None)
+    assert spec.timeout is not None and spec.timeout > MAX_TIMEOUT_S
