@@ -25,7 +25,8 @@ def help_text() -> str:
 
 def resolve(line: str) -> tuple[str, str] | None:
     """Return a line's command and argument, None if it is a prompt. A beginning that fits one command is enough."""
-    word, _, argument = line.strip().partition(" ")
+    word, *rest = line.split(maxsplit=1) or [""]
+    argument = rest[0] if rest else ""
     if not word.startswith("/") or "/" in word[1:]:
         return None
     if word in LEAVE:

@@ -104,7 +104,7 @@ class _Printer:
             return
         if self._output == "stream-json":
             self._line(event)
-        if isinstance(event, ToolStarted | FormatError | ApprovalRequested):
+        if isinstance(event, ToolStarted | ToolFinished | FormatError | ApprovalRequested):
             self._drop()
         if isinstance(event, TurnStarted):
             self._started = event

@@ -27,6 +27,7 @@ from prompt_toolkit.widgets import SearchToolbar
 from cli.commands import COMMANDS
 from cli.paint import Paint
 from cli.screen import Screen
+from cli.streams import sendable
 
 _FRAME = 0.25
 """Seconds between pictures while only a spinner turns."""
@@ -175,9 +176,9 @@ class LiveScreen(Screen):
 
     def _accept(self, buffer: Buffer) -> bool:
         if buffer is self._reply:
-            self.answer(buffer.text)
+            self.answer(sendable(buffer.text))
         else:
-            self.enter(buffer.text)
+            self.enter(sendable(buffer.text))
         return False
 
     def _look(self) -> None:

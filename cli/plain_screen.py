@@ -67,6 +67,12 @@ class PlainScreen(Screen):
             self._prompt("> ")
         return await super().next_line()
 
+    def take_back(self) -> None:
+        """Show what was typed ahead: a line that the terminal has given away cannot be put back."""
+        for line in self.waiting:
+            self.say(f"not sent: {self.paint.safe(line)}")
+        super().take_back()
+
     async def ask(self, question: str) -> str | None:
         """Ask, and return the answer."""
         self.say(question)

@@ -69,7 +69,12 @@ def read_prompt(prompt: str, warn: Callable[[str], None]) -> str:
     Bytes that are not UTF-8 become U+FFFD: no model server takes them.
     """
     parts = [_read()] if prompt == "-" else [prompt, _piped(warn)]
-    return _SURROGATE.sub("\ufffd", "\n\n".join(part for part in parts if part.strip()))
+    return sendable("\n\n".join(part for part in parts if part.strip()))
+
+
+def sendable(text: str) -> str:
+    """Return what was typed or piped in with U+FFFD for bytes that are no UTF-8."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _read() -> str:

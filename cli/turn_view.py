@@ -19,6 +19,8 @@ _ENDS = {
     "step_limit": "stopped at the step limit; --max-steps N allows more",
     "interrupted": "stopped; the conversation goes on",
 }
+_CODE_LINES = 50
+"""Lines of a block of code that are kept to go on with."""
 
 
 class TurnView:
@@ -94,6 +96,16 @@ class TurnView:
         if not self._is_thought and end > self._said and self._renderer.is_code(self._text[:end]):
             self._say(end)
             self._said = end
+            if self._text.count("\n", 0, end) > _CODE_LINES:
+                self._shorten()
+
+    def _shorten(self) -> None:
+        """Go on with a block of code as if it began behind what was said: what grows is rendered anew at each line."""
+        if self._text[: self._said].rstrip().endswith(("```", "~~~")):  # it may have ended
+            return
+        start = len(self._text) - len(self._text.lstrip())
+        opening = self._text.index("\n", start) + 1
+        self._text, self._said = self._text[:opening] + self._text[self._said :], opening
 
     def _end_text(self) -> None:
         self._screen.end_line()
@@ -110,10 +122,14 @@ class TurnView:
             return []
         if self._is_thought:
             return self._paint("dim", self._renderer.wrap(text, width)).split("\n")
-        rows = self._renderer.markdown(text, width).split("\n")
+        rows = self._markdown(text, width)
         if self._said:
-            return rows[len(self._renderer.markdown(text[: self._said], width).split("\n")) :]
+            return rows[len(self._markdown(text[: self._said], width)) :]
         return rows if self._joined else ["", *rows]
+
+    def _markdown(self, text: str, width: int) -> list[str]:
+        rows = self._renderer.markdown(text, width)
+        return rows.split("\n") if rows else []
 
     def _growing(self, width: int) -> list[str]:
         """Return the growing text in lines; it is rendered once for each of its lengths."""
@@ -132,6 +148,9 @@ class TurnView:
         return line + "\n" + self._paint("dim", result)
 
     def _end(self, result: Result) -> None:
+        for step in result.steps:
+            if self._running.pop(step.id, None):  # it was stopped in the middle
+                self._screen.say(self._finished(step))
         self._running.clear()
         if result.error:
             self._page.failure(result.error)

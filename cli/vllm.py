@@ -123,7 +123,9 @@ def _tell(started: Started, launch: Launch, display: Display) -> None:
     window = f", window {record.window:,} tokens" if record.window else ""
     display.note(f"vLLM serves {' and '.join(record.names)} after {started.seconds:.0f} s{window}{holds}.")
     display.note(f"Its log is {Place(record.port).log}; a2ia-cli vllm stop ends it.")
-    url = f" --vllm-url http://localhost:{launch.port}/v1" if launch.port != PORT else ""
+    host = "localhost" if launch.host == "127.0.0.1" else launch.host
+    usual = (host, launch.port) == ("localhost", PORT)
+    url = "" if usual else f" --vllm-url http://{host}:{launch.port}/v1"
     model = record.names[0] if launch.repo.startswith("/") else record.names[-1]
     write(f"a2ia-cli --backend vllm --model {shlex.quote(model)}{url}\n")
 

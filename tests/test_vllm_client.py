@@ -368,6 +368,7 @@ async def test_a_model_that_is_not_served_is_answered_with_those_that_are() -> N
         (said(["Thought"], finish=None, error=DEAD_ENGINE), ModelServerError, "model died during its reply"),
         (said(["Thought"], finish=None, cut=True), ModelServerError, "broke off"),
         (said(["Thought"], finish=None), ModelServerError, "ended its reply before it was complete"),
+        (said(["Thought"], finish="abort"), ModelServerError, r"before it was complete \(abort\)"),
         (Reply(200, "text/event-stream", ['data: {"id": "x", "cho', ""]), ModelServerError, "answer is broken"),
     ],
 )

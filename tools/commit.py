@@ -48,8 +48,8 @@ async def commit(git: Repository, message: str, paths: list[str]) -> str:
     made = await git.output("commit-tree", tree, *options, "-F", "-", stdin=f"{message.strip()}\n".encode())
     made = made.strip()
     subject = message.strip().splitlines()[0]
+    await _stage(git, changed)  # first: an index that is locked must not be left behind the commit
     await git.output("update-ref", "-m", f"commit: {subject}", "HEAD", made, parent or "0" * len(made))
-    await _stage(git, changed)
     count = len({path for _, path in changed})
     files = f"{count} {'file' if count == 1 else 'files'}"
     return f"Committed {files} to {shown(branch)} as {made[:7]}: {shown(subject)}"
@@ -99,7 +99,8 @@ async def _tree(git: Repository, changed: list[Change], parent: str, *, partial:
     """
     index = git.ours / "index"
     if (git.real / "index").exists() and not partial:
-        await anyio.to_thread.run_sync(shutil.copyfile, git.real / "index", index)
+        # With its time: files that are as old as the index are compared with what it has.
+        await anyio.to_thread.run_sync(shutil.copy2, git.real / "index", index)
     else:
         await git.output("read-tree", *([parent] if parent else ["--empty"]), index=index)
     await _stage(git, changed, index)

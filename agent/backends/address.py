@@ -7,6 +7,9 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from agent.errors import UsageError
 
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  nothing is bound
+"""What a server listens at that serves all addresses, as `OLLAMA_HOST` may say: asked, it is this machine."""
+
 
 def server_url(text: str, port: int, option: str) -> str:
     """Return `text` as a URL without a slash at its end: `host`, `host:port` and `:port` are taken too.
@@ -21,6 +24,7 @@ def server_url(text: str, port: int, option: str) -> str:
         parts, number, host = SplitResult("", "", "", "", ""), None, ""
     if parts.scheme not in {"http", "https"} or not host or any(letter.isspace() for letter in text):
         raise UsageError(f"{option}: {text!r} is no address of a server.", f"Write it as http://localhost:{port}.")
+    host = _EVERYWHERE.get(host, host)
     number = number or (None if scheme else port)
     user, at, _ = parts.netloc.rpartition("@")
     shown = f"[{host}]" if ":" in host else host

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import httpx
 from langchain_openai import ChatOpenAI
 
 Model = TypeVar("Model", bound=ChatOpenAI)
@@ -27,6 +28,11 @@ class _Direct:
         plain = {name: payload.pop(name) for name in _PLAIN if name in payload}
         body = {**plain, **(payload.pop("extra_body", None) or {})}
         return await self._completions.create(messages=[], extra_body=body, **payload)
+
+
+def asynchronous_only() -> dict[str, Any]:
+    """Return arguments for a `ChatOpenAI` whose synchronous client is never used: it reads nothing of the shell's."""
+    return {"http_client": httpx.Client(verify=False, trust_env=False), "openai_proxy": ""}  # noqa: S501
 
 
 def direct(model: Model) -> Model:

@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr, SecretStr
 
-from agent.backends.direct import direct
+from agent.backends.direct import asynchronous_only, direct
 from agent.backends.embedded_server import Address, EmbeddedServer
 from agent.backends.wire import ask
 from agent.config import Settings
@@ -87,6 +87,7 @@ def chat_model(http: httpx.AsyncClient, model: str, settings: Settings) -> Embed
         base_url=f"{PLACEHOLDER}/v1",
         api_key=SecretStr("set-by-the-transport"),
         http_async_client=http,
+        **asynchronous_only(),
         temperature=settings.temperature,
         seed=settings.seed,
         max_completion_tokens=REPLY_TOKENS,

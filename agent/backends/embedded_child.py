@@ -11,6 +11,7 @@ import os
 import secrets
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def _serve(options: argparse.Namespace, key: str) -> xllamacpp.Server:
     xllamacpp holds the GIL meanwhile, so nothing else of this process runs until the model is loaded.
     """
     prefixes = prefixes_dir()
-    prefixes.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(OSError):  # a cache that cannot be written to keeps no prefixes
+        prefixes.mkdir(parents=True, exist_ok=True, mode=0o700)
     params = xllamacpp.CommonParams()
     params.model.path = str(options.model)
     params.model_alias = {options.alias}
@@ -86,7 +88,8 @@ def _serve(options: argparse.Namespace, key: str) -> xllamacpp.Server:
     params.cors_credentials = False
     params.ui = False
     params.endpoint_metrics = True
-    params.slot_save_path = f"{prefixes}/"  # llama.cpp puts a file's name behind it as it is
+    if prefixes.is_dir():
+        params.slot_save_path = f"{prefixes}/"  # llama.cpp puts a file's name behind it as it is
     return xllamacpp.Server(params)
 
 

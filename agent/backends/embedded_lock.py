@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -10,6 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 POLL_SECONDS = 0.1
+
+_NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+"""What a file system says that has no locks, as some network file systems have none."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -33,7 +37,9 @@ def try_lock(path: Path) -> int | None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _claim(descriptor)
-    except OSError:
+    except OSError as error:
+        if error.errno in _NO_LOCKS:  # better two that fetch the same than none that ever does
+            return descriptor
         os.close(descriptor)
         return None
     return descriptor

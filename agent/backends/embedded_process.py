@@ -15,6 +15,7 @@ import psutil
 from agent.backends.embedded_lock import POLL_SECONDS
 from agent.backends.embedded_record import Place, Process
 from agent.errors import ModelServerError
+from agent.places import state_dir
 
 WINDOW = 8192
 """Tokens. Twice what the shipped tools, a file and a few steps need, for 235 MB of the default model's cache;
@@ -131,6 +132,14 @@ def start_error(options: ServerOptions, place: Place, waited: float) -> ModelSer
         hint = f"It needs about {need:.1f} GB of free memory. Its full log is {place.log}."
     return ModelServerError(
         f"The embedded server for {options.alias} did not start ({waited:.0f} s): {reason or 'it said nothing'}.", hint
+    )
+
+
+def no_place(error: OSError) -> ModelServerError:
+    """Explain that the files of a server cannot be kept."""
+    return ModelServerError(
+        f"The server's files cannot be kept in {state_dir()}: {error.strerror or error}.",
+        "Free some space, or set XDG_STATE_HOME to a folder that can be written to.",
     )
 
 

@@ -10,8 +10,10 @@ The server's process imports this module, so it imports nothing heavy.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import socket
 import time
 import uuid
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +26,15 @@ from agent.store import write_json
 
 CLOCK_SLACK = 2.0
 """Seconds by which two readings of one process's birth may differ: it is computed from the system clock."""
+
+
+def machine() -> str:
+    """Return a word for this machine, or this container: others may share its state folder, and its process numbers."""
+    try:
+        processes = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        processes = ""
+    return hashlib.sha256(f"{socket.gethostname()} {processes}".encode()).hexdigest()[:6]
 
 
 @dataclass(frozen=True, slots=True)

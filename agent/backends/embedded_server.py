@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from agent.backends.base import Progress, Report
 from agent.backends.embedded_lock import POLL_SECONDS, locked
-from agent.backends.embedded_process import ServerOptions, end, healthy, spawn, start_error
-from agent.backends.embedded_record import OpenLease, Place, Process, Record, read_record
+from agent.backends.embedded_process import ServerOptions, end, healthy, no_place, spawn, start_error
+from agent.backends.embedded_record import OpenLease, Place, Process, Record, machine, read_record
 from agent.config import state_dir
 
 START_SECONDS = 180.0
@@ -62,7 +62,10 @@ class EmbeddedServer:
         async with self._mutex:
             record = self._record
             if record is None or not await self._answers(record):
-                record = self._record = await self._find_or_start(suspect=record)
+                try:
+                    record = self._record = await self._find_or_start(suspect=record)
+                except OSError as error:
+                    raise no_place(error) from error
             return Address(record.url, record.key)
 
     def doubt(self) -> None:
@@ -137,7 +140,7 @@ def _server_id(options: ServerOptions) -> str:
     path = options.model.resolve()
     file = path.stat()
     parts = (str(path), file.st_size, file.st_mtime_ns, options.window, options.threads)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return f"{machine()}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
 
 def _place(server_id: str) -> Place:
@@ -156,10 +159,12 @@ async def _stop(place: Place) -> bool:
 
 def running() -> list[Record]:
     """Return the records of this user's embedded servers that live now."""
-    found = (read_record(path) for path in sorted((state_dir() / "embedded").glob("*.json")))
+    found = (read_record(path) for path in sorted((state_dir() / "embedded").glob(f"{machine()}-*.json")))
     return [record for record in found if record and record.process.alive()]
 
 
 async def stop_all() -> int:
     """End every embedded server of this user, whoever uses it, and return how many there were."""
-    return sum([await _stop(_place(path.stem)) for path in sorted((state_dir() / "embedded").glob("*.json"))])
+    return sum(
+        [await _stop(_place(path.stem)) for path in sorted((state_dir() / "embedded").glob(f"{machine()}-*.json"))]
+    )

@@ -19,6 +19,7 @@ import psutil
 from agent.backends import ollama_probe, ollama_wire, probe, wire
 from agent.backends.address import is_loopback, public, server_url
 from agent.backends.base import ModelProfile, Progress, Report
+from agent.backends.environment import environment_read
 from agent.backends.ollama_models import fitting, missing
 from agent.backends.ollama_window import ROOMY, TASK, num_ctx
 from agent.config import Settings
@@ -54,6 +55,12 @@ def key() -> str | None:
     return os.environ.get("OLLAMA_API_KEY")
 
 
+def _chat_module() -> Any:
+    """Return `agent.backends.ollama_chat`; ollama's client makes an HTTP client as it is imported."""
+    with environment_read():
+        return importlib.import_module("agent.backends.ollama_chat")
+
+
 class OllamaBackend:
     """One model of an Ollama server. Every request of a run carries the same `num_ctx`: another loads it anew."""
 
@@ -69,8 +76,7 @@ class OllamaBackend:
 
     async def profile(self) -> ModelProfile:
         """Find the model, load it with its window, and ask it. Raises `UsageError`, `ModelServerError`."""
-        importing = asyncio.to_thread(importlib.import_module, "agent.backends.ollama_chat")
-        profile, _ = await asyncio.gather(self._ask_all(), importing)
+        profile, _ = await asyncio.gather(self._ask_all(), asyncio.to_thread(_chat_module))
         return profile
 
     async def _ask_all(self) -> ModelProfile:
@@ -99,11 +105,11 @@ class OllamaBackend:
 
     def chat_model(self, profile: ModelProfile) -> BaseChatModel:
         """Return a streaming chat model that reports usage; call `profile` first."""
-        from agent.backends import ollama_chat
-
         if not self._window:
             raise RuntimeError("OllamaBackend.profile has to come before chat_model")
-        return ollama_chat.chat_model(self._http, self._url, profile, self._settings, window=self._window)
+        make = _chat_module().chat_model
+        model: BaseChatModel = make(self._http, self._url, profile, self._settings, window=self._window)
+        return model
 
     def constrain(self, constraint: str) -> dict[str, Any]:
         """Return the arguments that hold a reply to a JSON schema (its text). Ollama may sort the keys of objects."""

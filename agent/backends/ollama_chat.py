@@ -17,7 +17,6 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_ollama import ChatOllama
 from pydantic import PrivateAttr
 
-from agent.backends.address import is_loopback
 from agent.backends.base import ModelProfile, reply_tokens
 from agent.backends.ollama_lines import replied
 from agent.backends.wire import whole
@@ -143,7 +142,7 @@ def chat_model(
         temperature=settings.temperature,
         seed=settings.seed,
         reasoning=True if profile.reasoning else None,
-        client_kwargs={"verify": not is_loopback(url)},  # its own clients, never used, would read certificates
+        client_kwargs={"verify": False, "trust_env": False},  # its own clients, never used, would read the environment
     )
     model._http = http
     return model

@@ -12,6 +12,7 @@ import httpx
 
 from agent.backends.address import is_loopback
 from agent.backends.base import Progress, Report
+from agent.backends.environment import environment_read
 from agent.errors import ServerBusy
 
 PAUSES = (0.1, 0.3, 1.0, 3.0, 9.0)
@@ -53,7 +54,8 @@ class OllamaTransport(httpx.AsyncBaseTransport):
 def transport(url: str, patience: float, report: Report) -> OllamaTransport:
     """Return the connections that all requests to the server at `url` share."""
     safe = urlsplit(url).scheme == "https"  # without TLS the certificates, 20 ms of reading, are of no use
-    inner = httpx.AsyncHTTPTransport(verify=safe, trust_env=not is_loopback(url), proxy=_proxy(url))
+    with environment_read():
+        inner = httpx.AsyncHTTPTransport(verify=safe, trust_env=not is_loopback(url), proxy=_proxy(url))
     return OllamaTransport(inner, patience, report)
 
 

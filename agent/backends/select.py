@@ -99,9 +99,9 @@ class FirstThatAnswers:
 
     async def _choose(self) -> Backend:
         # Opening imports modules and reads certificates, so it is done in threads: the loop may have other work.
-        if await asyncio.to_thread(_embedded_only, self._settings.model):
-            return await asyncio.to_thread(self._open, "embedded")
         given = [name for name in SERVERS if getattr(self._settings, f"{name}_url")]
+        if not given and await asyncio.to_thread(_embedded_only, self._settings.model):
+            return await asyncio.to_thread(self._open, "embedded")
         servers = [await asyncio.to_thread(self._open, name) for name in given or SERVERS]
         up = await asyncio.gather(*(server.health() for server in servers))
         first = next((server for server, answers in zip(servers, up, strict=True) if answers), None)

@@ -15,7 +15,7 @@ from pydantic import PrivateAttr, SecretStr
 
 from agent.backends import wire
 from agent.backends.base import ModelProfile, reply_tokens
-from agent.backends.direct import direct
+from agent.backends.direct import asynchronous_only, direct
 from agent.backends.reasoning import ReasoningChatOpenAI
 from agent.backends.vllm_metrics import CacheMeter
 from agent.config import Settings
@@ -105,6 +105,7 @@ def chat_model(
         base_url=url,
         api_key=SecretStr(key or "none-needed"),
         http_async_client=http,
+        **asynchronous_only(),
         temperature=settings.temperature,
         seed=settings.seed,
         max_completion_tokens=reply_tokens(profile.window),

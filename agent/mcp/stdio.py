@@ -5,6 +5,7 @@ for every line that is not MCP; and a server that ignores SIGTERM takes it 4.5 o
 """
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -135,11 +136,18 @@ def _read(line: bytes) -> mcp_types.JSONRPCMessage | None:
 
 def _unreadable(line: bytes) -> mcp_types.JSONRPCError | None:
     """Return an error in place of a result that cannot be read, so that the request does not wait for ever."""
-    found = _ID.search(line) if b'"result"' in line else None
-    if found is None:
+    if b'"result"' not in line:
         return None
-    error = mcp_types.ErrorData(code=mcp_types.PARSE_ERROR, message="Its result is not valid JSON; its log shows it.")
-    return mcp_types.JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=error)
+    try:
+        value = json.loads(line)
+        number = value.get("id") if isinstance(value, dict) else None
+    except ValueError:
+        found = _ID.search(line)
+        number = int(found[1]) if found else None
+    if not isinstance(number, int):
+        return None
+    error = mcp_types.ErrorData(code=mcp_types.PARSE_ERROR, message="Its result cannot be read; its log shows it.")
+    return mcp_types.JSONRPCError(jsonrpc="2.0", id=number, error=error)
 
 
 def _pipes(process: asyncio.subprocess.Process) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:

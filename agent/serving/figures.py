@@ -9,6 +9,9 @@ from typing import Any
 WEIGHT_BYTES = {"float32": 4.0, "float16": 2.0, "bfloat16": 2.0, "half": 2.0, "auto": 2.0}
 """Bytes of one unquantised number by `dtype`; `auto` stores the 16-bit types as they are and halves float32."""
 
+STORED_BYTES = {"float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
+"""Bytes of one number of a weight file by the `torch_dtype` (since Transformers 4.56 `dtype`) of its `config.json`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quantisation:
@@ -93,7 +96,7 @@ def from_config(config: Mapping[str, Any]) -> Figures | None:
             kv_heads=_first(inner, "num_key_value_heads") or heads,
             head_dim=_first(inner, "head_dim") or hidden // heads,
             vocab=int(inner["vocab_size"]),
-            window=_first(inner, "max_position_embeddings") or 2048,
+            window=_window(inner),
             experts=experts,
             active_experts=_first(inner, "num_experts_per_tok") or 1,
             tied=bool(inner.get("tie_word_embeddings", config.get("tie_word_embeddings", False))),
@@ -102,6 +105,16 @@ def from_config(config: Mapping[str, Any]) -> Figures | None:
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
+
+
+def _window(config: Mapping[str, Any]) -> int:
+    """Return the longest window in tokens; with YaRN it is the trained one times a factor, as vLLM takes it."""
+    window = _first(config, "max_position_embeddings") or 2048
+    scaling = config.get("rope_scaling") or config.get("rope_parameters")
+    if not isinstance(scaling, Mapping) or (scaling.get("rope_type") or scaling.get("type")) != "yarn":
+        return window
+    trained = _first(scaling, "original_max_position_embeddings") or window
+    return max(window, round(trained * float(scaling.get("factor") or 1)))
 
 
 def _first(config: Mapping[str, Any], *names: str) -> int:

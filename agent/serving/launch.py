@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -62,8 +63,40 @@ class Launch:
 
     def smaller(self, *, max_model_len: int | None = None, utilisation: float | None = None) -> Launch:
         """Return this start with less of a window or of the card."""
-        changed = self if max_model_len is None else replace(self, max_model_len=max_model_len)
-        return changed if utilisation is None else replace(changed, utilisation=utilisation)
+        changed = self
+        if max_model_len is not None:
+            changed = replace(changed, max_model_len=max_model_len, extra=without(self.extra, "--max-model-len"))
+        if utilisation is not None:
+            extra = without(changed.extra, "--gpu-memory-utilization")
+            changed = replace(changed, utilisation=utilisation, extra=extra)
+        return changed
+
+    @property
+    def host(self) -> str:
+        """Where the server is asked: at `--host` of vLLM's own, if that is one address and not all."""
+        given = value_of(self.extra, "--host") or ""
+        if given in {"", "0.0.0.0", "::", "localhost"}:  # noqa: S104  nothing is bound
+            return "127.0.0.1"
+        return f"[{given}]" if ":" in given else given
+
+
+def value_of(words: Sequence[str], flag: str) -> str | None:
+    """Return the value of one of vLLM's own flags."""
+    for at, word in enumerate(words):
+        if word == flag and at + 1 < len(words):
+            return words[at + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
+
+
+def without(words: Sequence[str], flag: str) -> tuple[str, ...]:
+    """Return flags of vLLM without `flag` and its value."""
+    kept = [word for word in words if not word.startswith(f"{flag}=")]
+    while flag in kept:
+        at = kept.index(flag)
+        del kept[at : at + 2]
+    return tuple(kept)
 
 
 @dataclass(frozen=True, slots=True)

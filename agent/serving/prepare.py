@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.errors import UsageError
 from agent.serving import gpu
 from agent.serving.figures import WEIGHT_BYTES, Quantisation
-from agent.serving.launch import Launch
+from agent.serving.launch import Launch, value_of, without
 from agent.serving.presets import DEFAULT, PRESETS, Preset, find, tool_parser
 from agent.serving.report import advice, others, table, verdict
 from agent.serving.sizing import Demand, Plan, plan
@@ -68,14 +67,14 @@ async def prepare(wanted: Wanted) -> Prepared:
     model, seen = await asyncio.gather(find_model(name, dtype), asyncio.to_thread(gpu.detect))
     model = _packed(model, quantization, dtype)
     cards = gpu.imagined(wanted.vram, wanted.gpus) if wanted.vram else seen.cards
-    demand = _demand(wanted, preset)
+    demand = _demand(wanted, preset, dtype)
     made = plan(model.figures, model.weight_bytes, cards, demand) if model.figures and cards else None
     if dtype is None:
         dtype = _dtype(model, quantization, cards[0].capability if cards else None)
     launch = Launch(
         repo=model.repo,
         names=_names(model),
-        port=wanted.port,
+        port=_port(wanted),
         quantization=quantization,
         dtype=dtype,
         max_model_len=_window(wanted, preset, made),
@@ -85,7 +84,7 @@ async def prepare(wanted: Wanted) -> Prepared:
         tensor_parallel=wanted.tensor_parallel or (made.parallel if made else 1),
         tool_parser=_parser(wanted, model),
         loras=tuple(_adapter(text) for text in wanted.loras),
-        extra=wanted.extra,
+        extra=without(wanted.extra, "--port"),
     )
     title = [f"{model.repo} ({model.source})"]
     if made is None or model.figures is None:
@@ -116,8 +115,8 @@ def _packed(model: Model, quantization: str | None, dtype: str | None) -> Model:
     return model
 
 
-def _demand(wanted: Wanted, preset: Preset | None) -> Demand:
-    offload = _extra(wanted.extra, "--cpu-offload-gb")
+def _demand(wanted: Wanted, preset: Preset | None, dtype: str | None) -> Demand:
+    offload = value_of(wanted.extra, "--cpu-offload-gb")
     try:
         gib = float(offload) if offload else 0.0
     except ValueError as error:
@@ -125,8 +124,16 @@ def _demand(wanted: Wanted, preset: Preset | None) -> Demand:
     asked = wanted.max_model_len
     if asked == 0 and preset is not None:
         asked = preset.max_model_len
-    cache = _extra(wanted.extra, "--kv-cache-dtype") or ""
-    return Demand(wanted.utilisation, asked or None, wanted.tensor_parallel, gib, 1.0 if "fp8" in cache else 2.0)
+    cache = value_of(wanted.extra, "--kv-cache-dtype") or ""
+    each = 1.0 if "fp8" in cache else WEIGHT_BYTES.get(dtype or "auto", 2.0)
+    return Demand(wanted.utilisation, asked or None, wanted.tensor_parallel, gib, each)
+
+
+def _port(wanted: Wanted) -> int:
+    given = value_of(wanted.extra, "--port") or str(wanted.port)
+    if not given.isdecimal() or not 0 < int(given) < 65536:
+        raise UsageError(f"--port cannot be {given!r}.", "Give a number from 1 to 65535.")
+    return int(given)
 
 
 def _window(wanted: Wanted, preset: Preset | None, made: Plan | None) -> int | str | None:
@@ -156,16 +163,6 @@ def _names(model: Model) -> tuple[str, ...]:
     """Return both names; a folder's own path comes last, since nobody wants to type it."""
     both = (model.base, model.repo) if model.folder is None else (model.repo, model.base)
     return tuple(dict.fromkeys(both))
-
-
-def _extra(words: Sequence[str], flag: str) -> str | None:
-    """Return the value of one of vLLM's own flags."""
-    for at, word in enumerate(words):
-        if word == flag and at + 1 < len(words):
-            return words[at + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
 
 
 def _adapter(text: str) -> str:

@@ -6,13 +6,14 @@ import asyncio
 import re
 import subprocess
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.backends.base import Progress, Report
 from agent.backends.embedded_lock import POLL_SECONDS, locked
-from agent.backends.embedded_process import healthy
+from agent.backends.embedded_process import healthy, no_place
 from agent.backends.embedded_record import Process
 from agent.errors import ModelServerError, UsageError
 from agent.serving.ladder import last_word, next_rung
@@ -57,6 +58,11 @@ class Starter:
         where no start succeeds.
         """
         place = Place(launch.port)
+        try:
+            place.record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            place.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise no_place(error) from error
         async with locked(place.lock, lambda: self.report(Progress("Waiting for another start at this port"))):
             await _free_port(place)
             while True:
@@ -82,24 +88,24 @@ class Starter:
         log, serves = StartLog(), False
         try:
             await asyncio.to_thread(write, record)
-            serves = await self._serves(child, place, log)
+            serves = await self._serves(child, launch, log)
         finally:
             if not serves:
                 await asyncio.shield(end(process))
                 place.record.unlink(missing_ok=True)
         return log.failure(), Started(record, time.time() - begun, log.window_tokens) if serves else None
 
-    async def _serves(self, child: subprocess.Popen[bytes], place: Place, log: StartLog) -> bool:
+    async def _serves(self, child: subprocess.Popen[bytes], launch: Launch, log: StartLog) -> bool:
         """Follow the log until vLLM serves (True), or its process ends or falls silent (False)."""
         self.report(log.progress)
-        tail, spoken = Tail(place.log), time.monotonic()
+        tail, spoken = Tail(Place(launch.port).log), time.monotonic()
         while True:
             alive = child.poll() is None
             for line in tail.lines():
                 spoken = time.monotonic()
                 if log.feed(line):
                     self.report(log.progress)
-            if log.ready and await healthy(f"http://127.0.0.1:{place.port}", HEALTH_SECONDS):
+            if log.ready and await healthy(f"http://{launch.host}:{launch.port}", HEALTH_SECONDS):
                 return True
             if not alive or time.monotonic() - spoken > SILENCE_SECONDS:
                 return False
@@ -113,9 +119,9 @@ class Starter:
             return False
         folder, total = self.weights
         blobs = folder / "blobs"
-        have = sum(file.stat().st_size for file in blobs.glob("*.incomplete")) if blobs.is_dir() else 0
+        have = _bytes(blobs.glob("*.incomplete")) if blobs.is_dir() else 0
         if have:
-            done = sum(file.stat().st_size for file in blobs.iterdir())
+            done = _bytes(blobs.iterdir())
             self.report(Progress(f"Downloading to {folder}", min(done, total), total))
         return bool(have)
 
@@ -126,6 +132,15 @@ class Starter:
         if failure.kind == "other":
             return ModelServerError(message, f"{_hint(said)}Its log is {place.log}.")
         return ModelServerError(message, f"{last_word(launch, failure, self.fitting)} Its log is {place.log}.")
+
+
+def _bytes(files: Iterable[Path]) -> int:
+    """Return the bytes of files, of which the hub's client may rename one meanwhile."""
+    total = 0
+    for file in files:
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
 
 
 _HINTS = (

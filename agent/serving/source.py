@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import UsageError
-from agent.serving.figures import WEIGHT_BYTES, Figures, from_config
+from agent.serving.figures import STORED_BYTES, WEIGHT_BYTES, Figures, from_config
 from agent.serving.presets import PRESETS, Preset, base_name, find
 
 if TYPE_CHECKING:
@@ -42,9 +43,14 @@ class Model:
 
 def hub_folder(repo: str) -> Path:
     """Return the folder in which the hub's client keeps this repository."""
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    cache = Path(os.environ.get("HF_HUB_CACHE") or _hub_home() / "hub")
     return cache / f"models--{repo.replace('/', '--')}"
+
+
+def _hub_home() -> Path:
+    """Return the folder of the hub's client (huggingface_hub's constants.py)."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("HF_HOME") or cache / "huggingface").expanduser()
 
 
 async def find_model(name: str, dtype: str | None = None) -> Model:
@@ -63,7 +69,14 @@ async def find_model(name: str, dtype: str | None = None) -> Model:
     asked = await _ask_hub(repo)
     if asked is not None and (read := from_config(asked.config)):
         base = preset.base if preset else asked.base or base_name(repo) or repo
-        return Model(repo, base, read, asked.size or read.weight_bytes(each), f"config.json at {asked.host}", kept)
+        return Model(
+            repo,
+            base,
+            read,
+            _scaled(asked.size, asked.config, each) or read.weight_bytes(each),
+            f"config.json at {asked.host}",
+            kept,
+        )
     if preset is not None:
         known = preset.figures
         return Model(repo, preset.base, known, known.weight_bytes(each), "kept by A2IA; the hub did not answer", kept)
@@ -82,11 +95,11 @@ def _here(name: str, repo: str, preset: Preset | None, each: float) -> Model | N
             f"Give a repository as OWNER/NAME, or one of: {', '.join(PRESETS)}.",
         )
     kept = hub_folder(repo)
-    config = _cached_config(kept)
-    if config is None or not (read := from_config(config)):
+    config, snapshot = _cached_config(kept)
+    if not config or not (read := from_config(config)):
         return None
     base = preset.base if preset else base_name(repo) or repo
-    size = _size_of(kept / "snapshots") or read.weight_bytes(each)
+    size = _scaled(_size_of(snapshot), config, each) or read.weight_bytes(each)
     return Model(repo, base, read, size, f"config.json in {kept}", kept)
 
 
@@ -98,28 +111,44 @@ def _local(folder: Path, each: float) -> Model:
             f"{folder / 'config.json'} cannot be read: {error}.", "Name a folder that holds a model in the hub's form."
         ) from error
     read, name = from_config(config), folder.resolve().name
-    size = _size_of(folder) or (read.weight_bytes(each) if read else 0)
+    size = _scaled(_size_of(folder), config, each) or (read.weight_bytes(each) if read else 0)
     return Model(str(folder.resolve()), name, read, size, f"{folder}/config.json and its weight files")
 
 
 def _size_of(folder: Path) -> int:
-    """Return the bytes of the weight files below a folder; of one kind, since a repository may hold two."""
+    """Return the bytes of the weight files of a folder; of one kind, since a repository may hold two."""
     for suffix in _WEIGHTS:
-        files = {file.resolve() for file in folder.rglob(f"*{suffix}")}
+        names = _of_one_form([file.name for file in folder.glob(f"*{suffix}") if file.exists()])
+        files = {(folder / name).resolve() for name in names}
         if files:
-            return sum(file.stat().st_size for file in files if file.exists())
+            return sum(file.stat().st_size for file in files)
     return 0
 
 
-def _cached_config(folder: Path) -> dict[str, Any] | None:
+def _of_one_form(names: list[str]) -> list[str]:
+    """Return the names of weight files without Mistral's own form of the same weights, which vLLM does not load."""
+    others = [name for name in names if not name.startswith("consolidated")]
+    return others or names
+
+
+def _scaled(size: int, config: Mapping[str, Any], each: float) -> int:
+    """Return how many bytes weights of `size` bytes take once loaded in a type of `each` bytes; packed ones stay."""
+    inner = config.get("text_config") or {}
+    kept = str(config.get("dtype") or config.get("torch_dtype") or inner.get("dtype") or inner.get("torch_dtype"))
+    packed = config.get("quantization_config") or inner.get("quantization_config")
+    return size if packed or kept not in STORED_BYTES else round(size * each / STORED_BYTES[kept])
+
+
+def _cached_config(folder: Path) -> tuple[dict[str, Any], Path]:
+    """Return the newest config of a repository in the hub's cache, with its folder; empty if there is none."""
     for file in sorted(folder.glob("snapshots/*/config.json"), key=lambda each: each.stat().st_mtime, reverse=True):
         try:
             config = json.loads(file.read_text("utf-8"))
         except (OSError, ValueError):
             continue
         if isinstance(config, dict) and any(file.parent.glob("*.safetensors")):
-            return config
-    return None
+            return config, file.parent
+    return {}, folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +172,7 @@ async def _ask_hub(repo: str) -> _Asked | None:
         async with httpx.AsyncClient(headers=headers, timeout=HUB_SECONDS, follow_redirects=True) as http:
             config = await _object(http, f"{endpoint}/{repo}/resolve/main/config.json")
             card = await _object(http, f"{endpoint}/api/models/{repo}?blobs=true")
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError):
+    except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError, OSError):
         return None
     return _Asked(config, _listed_size(card), _base_of(card), httpx.URL(endpoint).host)
 
@@ -157,8 +186,7 @@ async def _object(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
 
 def _token() -> str:
     """Return the hub's token as its own client keeps it: `HF_TOKEN`, else the file that `hf auth login` writes."""
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    file = Path(os.environ.get("HF_TOKEN_PATH") or home / "token")
+    file = Path(os.environ.get("HF_TOKEN_PATH") or _hub_home() / "token")
     try:
         return os.environ.get("HF_TOKEN") or file.read_text("utf-8").strip()
     except (OSError, ValueError):
@@ -168,8 +196,9 @@ def _token() -> str:
 def _listed_size(card: dict[str, Any]) -> int:
     """Return the bytes of the safetensors at the top of a repository: copies in other forms lie in folders."""
     files = [entry for entry in card.get("siblings") or [] if isinstance(entry, dict)]
-    names = [(str(entry.get("rfilename")), entry.get("size")) for entry in files]
-    return sum(size for name, size in names if name.endswith(".safetensors") and "/" not in name and size)
+    sizes = {str(entry.get("rfilename")): entry.get("size") or 0 for entry in files}
+    names = [name for name in sizes if name.endswith(".safetensors") and "/" not in name]
+    return sum(sizes[name] for name in _of_one_form(names))
 
 
 def _base_of(card: dict[str, Any]) -> str:

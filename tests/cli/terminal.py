@@ -64,7 +64,7 @@ class Terminal:
 
     def type(self, keys: str) -> None:
         """Press keys."""
-        os.write(self._end, keys.encode())
+        os.write(self._end, keys.encode(errors="surrogateescape"))
 
     def enter(self, line: str) -> None:
         """Type a line and press Enter."""

@@ -119,6 +119,7 @@ def test_ctrl_c_stops_an_answer_a_question_or_a_call_and_the_session_goes_on(pla
         terminal.expect("wait() ")
         terminal.interrupt(signal.SIGINT)
         terminal.expect("stopped; the conversation goes on", times=3)
+        terminal.expect("whether it took effect is unknown")
         terminal.enter("fail")
         terminal.expect("error: A bug in A2IA: ZeroDivisionError")
         terminal.enter("there?")
@@ -128,6 +129,18 @@ def test_ctrl_c_stops_an_answer_a_question_or_a_call_and_the_session_goes_on(pla
     assert not place.workspace.joinpath("a.txt").exists()
     assert "Traceback" not in terminal.raw
     assert lives(place.root) and not alive(lives(place.root))
+
+
+def test_bytes_that_are_no_text_do_not_reach_the_model(place: Place) -> None:
+    place.say({"answer": "It is."})
+    with Terminal(place, "--debug") as terminal:
+        terminal.ready()
+        terminal.enter("caf\udce9 is open")
+        terminal.expect("caf\ufffd is open")
+        terminal.expect("It is.")
+        terminal.type(CTRL_D)
+        assert terminal.leave() == 0
+    assert "bug in A2IA" not in terminal.raw
 
 
 def test_ctrl_c_twice_leaves_whether_a_turn_runs_or_not(place: Place) -> None:

@@ -12,6 +12,7 @@ DOCUMENTED = f'def f():\n    """Doc,\n\n    more."""\n\n\n{CODE}\nlong = "{"x" *
 ANSWERS = {
     "code": f"Two:\n\n```python\n{DOCUMENTED}\n```\nand\n```\nb\n```\n\nEND",
     "items": "\n".join(["Items:", *(f"- item {number}\n  - below it\n\n    more" for number in range(20)), "", "END"]),
+    "long code": "\n".join(["```python", *(f"x{n} = {n}" + "\n" * (n % 3 == 0) for n in range(64)), "```", "", "END"]),
     "steps": "\n".join([*(f"{n}. step\n   ```\n   run {n}\n   ```" for n in range(1, 7)), "1. one\n1. two", "", "END"]),
 }
 

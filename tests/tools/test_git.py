@@ -130,6 +130,19 @@ async def test_a_file_that_was_taken_out_of_git_and_is_ignored_stays_out(repo: P
     assert git(repo, "status", "--porcelain") == "" and (repo / "secret.env").exists()
 
 
+@pytest.mark.parametrize("where", [{}, {"paths": ["a.txt"]}], ids=["all", "paths"])
+async def test_an_index_that_is_locked_is_refused_before_anything_is_committed(
+    repo: Path, where: dict[str, list[str]]
+) -> None:
+    (repo / "a.txt").write_text("changed\n", encoding="utf-8")
+    (repo / ".git/index.lock").touch()
+    async with tools_in(repo) as (_, refused):
+        assert "index.lock" in await refused("git_commit", message="none", **where)
+    (repo / ".git/index.lock").unlink()
+    assert git(repo, "log", "--format=%s") == "first\n"
+    assert git(repo, "status", "--porcelain") == " M a.txt\n"
+
+
 async def test_what_is_staged_stays_where_nothing_is_committed(repo: Path) -> None:
     git(repo, "rm", "-q", "--cached", "a.txt")
     async with tools_in(repo) as (_, refused):

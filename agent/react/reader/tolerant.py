@@ -42,8 +42,8 @@ _ANSWER_TAG = re.compile(
 )
 _BRACKETS = re.compile(r"`?([^\[\](){}\n]+?)\s*\[(.*)\]")
 """`Tool[argument]`, the form of the ReAct paper."""
-_INLINE = re.compile(rf"{_BRACKETS.pattern}|`?([\w.-]{{1,80}})`?[ \t]*:[ \t]+(\S.*)")
-"""The same, or `tool: argument`, the form of many small ReAct loops."""
+_INLINE = re.compile(rf"`?([\w.-]{{1,80}})`?[ \t]*:[ \t]+(\S.*)|{_BRACKETS.pattern}")
+"""`tool: argument`, the form of many small ReAct loops, or that."""
 _NAME_CHARS = 400
 """How much of an action's line is looked at for a name."""
 
@@ -185,7 +185,7 @@ def _named(name: str, tools: Toolset, given: str | None) -> Tool | None:
 def _with_input(tool: Tool, name: str, given: str) -> Step:
     notes = ("labels",) if name == tool.name else (f"{tool.name!r} written as {name!r}",)
     if not given.strip("`* \t\n"):
-        if tool.properties:
+        if tool.properties or tool.check.problem({}):
             below = "needs the line 'Action Input: {...}' below it"
             problem = f"'Action: {tool.name}' {below}; it takes {tool.check.signature()}."
             return Malformed("", "missing_input", problem, tool.name)

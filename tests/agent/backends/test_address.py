@@ -13,6 +13,8 @@ from agent.errors import UsageError
         ("remote-server", "http://remote-server:11434"),
         ("10.0.0.7:9000", "http://10.0.0.7:9000"),
         (":9000", "http://127.0.0.1:9000"),
+        ("0.0.0.0:9000", "http://127.0.0.1:9000"),
+        ("http://[::]:9000", "http://[::1]:9000"),
         ("http://[::1]:9000", "http://[::1]:9000"),
         ("http://me:secret@box:1", "http://me:secret@box:1"),
     ],

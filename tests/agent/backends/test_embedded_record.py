@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.backends.embedded_lock import try_lock
-from agent.backends.embedded_record import Lease, OpenLease, Process, Record, Tenancy, read_record, write
+from agent.backends.embedded_record import Lease, OpenLease, Process, Record, Tenancy, machine, read_record, write
 from agent.backends.embedded_server import running
 
 ME = Process.current()
@@ -99,10 +100,27 @@ def test_a_record_comes_back_as_written_and_only_its_owner_may_read_it(tmp_path:
 def test_records_of_dead_or_reused_processes_are_not_running() -> None:
     folder = Path(os.environ["XDG_STATE_HOME"]) / "a2ia" / "embedded"
     gone = dead()
-    write(folder / "dead.json", Record(gone.pid, gone.born, "m", 1, NOW, "http://127.0.0.1:1", "k"))
-    write(folder / "reused.json", Record(ME.pid, ME.born - 5000, "m", 1, NOW, "http://127.0.0.1:1", "k"))
-    write(folder / "live.json", Record(ME.pid, ME.born, "live", 1, NOW, "http://127.0.0.1:1", "k"))
+    write(folder / f"{machine()}-dead.json", Record(gone.pid, gone.born, "m", 1, NOW, "http://127.0.0.1:1", "k"))
+    write(folder / f"{machine()}-reused.json", Record(ME.pid, ME.born - 5000, "m", 1, NOW, "http://127.0.0.1:1", "k"))
+    write(folder / f"{machine()}-live.json", Record(ME.pid, ME.born, "live", 1, NOW, "http://127.0.0.1:1", "k"))
+    write(
+        folder / "another-live.json", Record(ME.pid, ME.born, "of another machine", 1, NOW, "http://127.0.0.1:1", "k")
+    )
     assert [record.model for record in running()] == ["live"]
+
+
+@pytest.mark.parametrize(("number", "held"), [(errno.ENOLCK, False), (errno.ENOSYS, False), (errno.EAGAIN, True)])
+def test_a_file_system_without_locks_lets_all_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, held: bool
+) -> None:
+    def refuse(descriptor: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    descriptor = try_lock(tmp_path / "lock")
+    assert (descriptor is None) is held
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def test_a_lock_excludes_others_until_it_is_freed(tmp_path: Path) -> None:

@@ -161,6 +161,27 @@ async def test_a_tool_with_an_invalid_schema_works_unchecked_with_a_warning(
         assert "'act' of MCP server 'inside' has an invalid schema" in open_session.warnings[0]
 
 
+async def test_fields_of_a_base_stand_beside_own_ones(tmp_path: Path) -> None:
+    base = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    raw = tool(
+        "act",
+        {"days": {"type": "integer"}},
+        allOf=[{"$ref": "#/$defs/Base"}],
+        required=["days"],
+        **{"$defs": {"Base": base}},
+    )
+    async with session(tmp_path, inside(Raw(raw))) as open_session:
+        assert (await open_session.call("act", days=1)).content == (
+            "Argument 'city' is missing; act takes city: string, days: integer."
+        )
+
+
+async def test_one_of_two_objects_is_told_as_such(tmp_path: Path) -> None:
+    either = [{"properties": {name: {"type": "string"}}, "required": [name]} for name in ("id", "key")]
+    async with session(tmp_path, inside(Raw(tool("act", anyOf=either)))) as open_session:
+        assert str((await open_session.call("act")).content).endswith("act takes id: string or key: string.")
+
+
 async def test_a_pattern_that_only_javascript_reads_is_left_to_the_server(tmp_path: Path) -> None:
     schema = {"a": {"type": "string", "pattern": r"^[\p{L}]+$"}, "pattern": {"type": "integer"}}
     async with session(tmp_path, inside(Raw(tool("act", schema)))) as open_session:

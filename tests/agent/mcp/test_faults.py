@@ -75,10 +75,15 @@ async def test_a_result_with_half_characters_or_other_bytes_is_read(tmp_path: Pa
         assert (await open_session.call("raw", text=RESULT.replace("TEXT", written))).content == read
 
 
-async def test_a_result_that_is_no_json_is_an_error_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "written",
+    ['"id": ID, "result": {"content": NaN oops}', '"result": [{"id": 7}], "id": ID'],
+    ids=["no JSON", "a list"],
+)
+async def test_a_result_that_is_none_is_an_error_at_once(tmp_path: Path, written: str) -> None:
     async with session(tmp_path, faulty("ok", tmp_path), call_timeout=10) as open_session:
-        message = await open_session.call("raw", text='{"jsonrpc": "2.0", "id": ID, "result": {"content": NaN oops}}')
-    assert message.status == "error" and "not valid JSON" in str(message.content)
+        message = await open_session.call("raw", text=f'{{"jsonrpc": "2.0", {written}}}')
+    assert message.status == "error" and "cannot be read" in str(message.content)
 
 
 async def test_half_a_character_in_an_argument_does_not_end_the_connection(tmp_path: Path) -> None:

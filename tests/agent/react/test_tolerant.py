@@ -49,6 +49,7 @@ def test_a_corpus_is_read_as_it_was_meant(name: str, misread: list[str]) -> None
         'Thought: x\nAction: get_weather({"city": "Tokyo"})',
         "Action: get_weather[Tokyo]",
         "Action: get_weather: Tokyo\nPAUSE",
+        "Action: `get_weather`: Tokyo",
         "I have to look. Action: get_weather\nAction Input: Tokyo",
         "```\nThought: x\nAction: get_weather\nAction Input: Tokyo\n```",
         "Tool: get_weather\nCity: Tokyo",

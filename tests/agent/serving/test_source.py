@@ -54,6 +54,27 @@ async def test_a_folder_tells_its_own_size(tmp_path: Path) -> None:
     assert (model.repo, model.base, model.weight_bytes, model.folder) == (str(tmp_path), tmp_path.name, 5000, None)
 
 
+@pytest.mark.parametrize(
+    ("stored", "dtype", "size"), [("float32", None, 2500), ("bfloat16", "float32", 10_000), ("bfloat16", None, 5000)]
+)
+async def test_weights_take_what_their_type_takes_once_loaded(
+    tmp_path: Path, stored: str, dtype: str | None, size: int
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({**QWEN, "quantization_config": None, "torch_dtype": stored}))
+    (tmp_path / "model.safetensors").write_bytes(b"x" * 5000)
+    assert (await find_model(str(tmp_path), dtype)).weight_bytes == size
+
+
+async def test_of_weights_in_two_forms_and_two_revisions_one_is_counted(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        snapshot = hub_folder("owner/Twice") / "snapshots" / name
+        snapshot.mkdir(parents=True)
+        (snapshot / "config.json").write_text(json.dumps(QWEN))
+        (snapshot / "model-1.safetensors").write_bytes(b"x" * 5000)
+        (snapshot / "consolidated.safetensors").write_bytes(b"x" * 5000)
+    assert (await find_model("owner/Twice")).weight_bytes == 5000
+
+
 @pytest.mark.parametrize("text", [None, "{"])
 async def test_a_folder_without_a_config_is_named(tmp_path: Path, text: str | None) -> None:
     if text:
@@ -107,6 +128,11 @@ async def test_a_name_that_is_nothing_is_answered_with_the_presets(name: str) ->
         ({"num_experts": 8, "moe_intermediate_size": 100}, ("intermediate", 100)),
         ({"kv_lora_rank": 512, "qk_rope_head_dim": 64}, ("latent", 576)),
         ({"quantization_config": None}, ("quantisation", None)),
+        (
+            {"rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}},
+            ("window", 131072),
+        ),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, ("window", 32768)),
     ],
 )
 def test_other_forms_of_a_config_are_read(change: dict[str, Any], check: tuple[str, Any]) -> None:

@@ -111,6 +111,15 @@ def test_what_was_tried_is_not_tried_again() -> None:
     assert (steps, launch.utilisation, launch.max_model_len) == (3, 0.8, 2048)
 
 
+def test_a_smaller_start_takes_the_place_of_a_flag_that_was_handed_on() -> None:
+    extra = ("--max-model-len", "9500", "--enforce-eager", "--gpu-memory-utilization=0.9", "--host", "10.0.0.5")
+    launch = Launch("m", ("m",), extra=extra)
+    smaller = launch.smaller(max_model_len=8992, utilisation=0.8).flags()
+    assert smaller.count("--max-model-len") == 1 and smaller[smaller.index("--max-model-len") + 1] == "8992"
+    assert smaller[smaller.index("--gpu-memory-utilization") + 1] == "0.80" and "--enforce-eager" in smaller
+    assert launch.host == "10.0.0.5"
+
+
 @pytest.mark.parametrize("estimate", [0, 16, 2047])
 def test_a_window_too_short_for_an_agent_is_not_served(estimate: int) -> None:
     launch = Launch("m", ("m",), max_model_len=4096, utilisation=0.95)
