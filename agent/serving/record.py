@@ -1,8 +1,8 @@
 """What `vllm start` leaves on disk for `stop`, `status` and `logs`.
 
-<state>/vllm/<port>.json    where the server is and what it serves (mode 0600)
-<state>/vllm/<port>.lock    held by who starts or stops the server at this port
-<state>/logs/vllm-<port>.log    vLLM's own words, since it was started
+<state>/vllm/<machine>-<port>.json    where the server is and what it serves (mode 0600)
+<state>/vllm/<machine>-<port>.lock    held by who starts or stops the server at this port
+<state>/logs/vllm-<port>.log          vLLM's own words, since it was started
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.backends.embedded_record import Process
+from agent.backends.embedded_record import Process, machine
 from agent.places import state_dir
 from agent.store import write_json
 
@@ -47,7 +47,7 @@ class Place:
     @property
     def record(self) -> Path:
         """Where the record is."""
-        return state_dir() / "vllm" / f"{self.port}.json"
+        return state_dir() / "vllm" / f"{machine()}-{self.port}.json"
 
     @property
     def lock(self) -> Path:
@@ -85,6 +85,6 @@ def write(record: Record) -> None:
 
 def running() -> list[Record]:
     """Return the records of this user's servers that live now."""
-    ports = [int(path.stem) for path in sorted((state_dir() / "vllm").glob("*.json")) if path.stem.isdecimal()]
-    found = (read(Place(port)) for port in ports)
+    names = (path.stem.partition("-")[2] for path in sorted((state_dir() / "vllm").glob(f"{machine()}-*.json")))
+    found = (read(Place(int(name))) for name in names if name.isdecimal())
     return [record for record in found if record and record.process.alive()]
