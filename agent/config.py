@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     """`mcpServers` files beside the built-in server."""
     builtin_tools: bool = True
     """Whether the built-in server (files, git, shell) is connected."""
-    allow: tuple[str, ...] = ()
+    allow: Sequence[str] = ()
     """Glob patterns of tools that may run without a question: `write_file`, `server:tool`, `git:*`."""
     yes: bool = False
     """Whether every tool call may run without a question."""

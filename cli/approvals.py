@@ -21,7 +21,9 @@ _NO = re.compile(r"no?\b[\s,.:;-]*", re.IGNORECASE)
 class Asker:
     """Asks call by call; remembers what may always run in this session."""
 
-    def __init__(self, page: Page, workspace: Path) -> None:
+    def __init__(self, page: Page, workspace: Path, allow: list[str]) -> None:
+        """`allow` is the settings' own, to which the tools of other servers come that may always run."""
+        self._allow = allow
         self._page = page
         self._screen = page.screen
         self._paint = page.paint
@@ -46,6 +48,8 @@ class Asker:
         answer = await self._answer(call)
         if answer.lower() in {"a", "always"}:
             self._always.add(self._scope(call))
+            if call.tool not in self._builtin:
+                self._allow.append(call.tool)  # a call that nobody is asked for is not made twice for nothing
         if answer.lower() in {"y", "yes", "a", "always"}:
             return {"decision": "approve"}
         return {"decision": "deny", "reason": _NO.sub("", answer, count=1) if _NO.match(answer) else answer}

@@ -120,7 +120,7 @@ class _Printer:
         elif isinstance(event, ApprovalRequested):
             for call in event.calls:
                 hint = f"--allow {call.tool} or --yes"
-                self.display.warn(f"{call.tool} needs a yes and there is no terminal to ask; allow it with {hint}.")
+                self.display.warn(f"{call.tool} needs a yes, and -p does not ask; allow it with {hint}.")
 
     def _answer(self, text: str) -> None:
         """Stream to a terminal; whoever reads a pipe gets the answer once it is certain to be one."""

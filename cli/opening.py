@@ -75,7 +75,9 @@ class Opening:
         return [paint("dim", f"{paint.spinner(seconds)} {self._page.renderer.clip(line, width - 3)}") for line in lines]
 
     async def _open(self, stack: AsyncExitStack) -> Runtime:
-        asker = Asker(self._page, self._settings.workspace.expanduser())
+        allow = [*self._settings.allow]
+        self._settings = self._settings.model_copy(update={"allow": allow})
+        asker = Asker(self._page, self._settings.workspace.expanduser(), allow)
         try:
             self.runtime = await self._opened(stack, asker)
         except ModelMissing as error:

@@ -127,7 +127,7 @@ def doctor_parser() -> argparse.ArgumentParser:
     top = Parser(prog="a2ia-cli doctor", description="Check everything that A2IA needs, and say how to mend it.")
     top.add_argument("--json", action="store_true", help="print one JSON object")
     top.add_argument("--backend", metavar="NAME", help="the backend that has to work")
-    top.add_argument("--model", metavar="NAME", help="model to look for")
+    top.add_argument("--model", metavar="NAME", help="model to look for on the server that --backend or a URL names")
     top.add_argument("--ollama-url", metavar="URL", help="where Ollama is")
     top.add_argument("--vllm-url", metavar="URL", help="where vLLM is")
     top.add_argument("--api-key", metavar="KEY", help="what vLLM asks for")

@@ -169,13 +169,18 @@ def approve_node(needs_yes: Callable[[ToolCall], bool]) -> Node:
     """
 
     async def approve(state: ThreadState) -> Update:
-        asked = [call for call in open_calls(state["messages"]) if needs_yes(call)]
+        waiting = open_calls(state["messages"])
+        asked = [call for call in waiting if needs_yes(call)]
         shown = [{"id": call["id"], "name": call["name"], "args": call["args"]} for call in asked]
         answers = interrupt({"calls": shown})
-        while not _usable(answers, {call["id"] for call in asked}):
+        # The node runs anew with the answers: a yes may have been for all later calls too, this one among them.
+        while not _usable(answers, {call["id"] for call in waiting}):
             answers = interrupt({"calls": shown, "error": _ANSWER_FORM})
-        chosen = {call["id"]: answers.get(call["id"] or "", {"decision": "deny"}) for call in asked}
-        denied = [denial(c, chosen[c["id"]].get("reason", "")) for c in asked if chosen[c["id"]]["decision"] == "deny"]
+        no, yes = {"decision": "deny"}, {"decision": "approve"}
+        chosen = {call["id"]: answers.get(call["id"] or "", no if call in asked else yes) for call in waiting}
+        denied = [
+            denial(c, chosen[c["id"]].get("reason", "")) for c in waiting if chosen[c["id"]]["decision"] == "deny"
+        ]
         edits = {key: answer["args"] for key, answer in chosen.items() if answer["decision"] == "edit"}
         reply = last_reply(state["messages"])
         return {"messages": [*([_edited(reply, edits)] if reply and edits else []), *denied]}

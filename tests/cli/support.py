@@ -58,7 +58,7 @@ def _has_exactly(data: Mapping[str, Any], shape: Mapping[str, Any]) -> None:
 
 
 def check_contract(result: Mapping[str, Any]) -> None:
-    """Hold `result` against design.md section 6."""
+    """Hold `result` against the form that the README tells."""
     _has_exactly(result, RESULT)
     assert result["type"] == "result"
     assert result["stop_reason"] in REASONS

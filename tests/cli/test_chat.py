@@ -194,3 +194,17 @@ def test_a_signal_ends_the_session_and_leaves_no_server(place: Place) -> None:
             assert terminal.leave() == 130
         assert "Traceback" not in terminal.raw
         assert lives(place.root) and not alive(lives(place.root))
+
+
+def test_after_an_always_a_call_that_changes_something_is_not_made_twice_for_nothing(place: Place) -> None:
+    buy = {"calls": [["buy", {"text": "x"}]]}
+    place.say(buy, buy, {"answer": "Bought once."})
+    with Terminal(place, "--mcp-config", str(place.faulty("ok"))) as terminal:
+        terminal.ready()
+        terminal.enter("buy")
+        terminal.expect("Run it?")
+        terminal.enter("a")
+        terminal.expect("Bought once.")
+        terminal.enter("/exit")
+        assert terminal.leave() == 0
+    assert (place.root / "calls").read_text().count("buy") == 1

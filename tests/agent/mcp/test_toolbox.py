@@ -44,7 +44,7 @@ async def test_a_tool_of_a_program_answers(tmp_path: Path) -> None:
 async def test_every_page_of_the_tool_list_is_read(tmp_path: Path) -> None:
     async with session(tmp_path, faulty("ok", tmp_path)) as open_session:
         names = [tool.name for tool in await open_session.toolbox.tools()]
-    assert names == ["echo", "big", "wait", "die", "die_safely", "die_idempotently", "env", "raw"]
+    assert names == ["echo", "big", "wait", "die", "die_safely", "die_idempotently", "env", "raw", "buy"]
 
 
 async def test_a_tool_is_described_to_a_model_with_its_own_schema(tmp_path: Path) -> None:

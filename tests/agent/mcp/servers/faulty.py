@@ -28,6 +28,7 @@ NAMES: dict[str, dict[str, Any]] = {
     "die_idempotently": {"idempotentHint": True},
     "env": SAFE,
     "raw": SAFE,
+    "buy": {},
 }
 
 
