@@ -32,7 +32,7 @@ class _Direct:
 
 def asynchronous_only() -> dict[str, Any]:
     """Return arguments for a `ChatOpenAI` whose synchronous client is never used: it reads nothing of the shell's."""
-    return {"http_client": httpx.Client(verify=False, trust_env=False), "openai_proxy": ""}  # noqa: S501
+    return {"http_client": httpx.Client(verify=False, trust_env=False), "openai_proxy": ""}  # noqa: S501  it asks nobody
 
 
 def direct(model: Model) -> Model:

@@ -11,7 +11,7 @@ from jsonschema.validators import Draft202012Validator, validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from agent.mcp.references import resolved
+from agent.mcp.references import is_open, resolved
 
 INVALID_SCHEMA: dict[str, Any] = {"type": "object", "$comment": "a2ia: the server's own schema is invalid"}
 """Stands where a tool's own input schema cannot be used."""
@@ -65,7 +65,7 @@ class ArgumentCheck:
         if parts or branches:
             either = [self._signature_of(resolved(branch, self.schema)[0]) for branch in branches if not parts]
             return " or ".join(either) or ", ".join(sorted(parts, key=lambda part: "?:" in part))
-        return "any arguments" if schema.get("additionalProperties") not in (None, False) else "no arguments"
+        return "any arguments" if is_open(schema) else "no arguments"
 
     def _sentence(self, error: ValidationError) -> str:
         name = _path(error)

@@ -28,6 +28,11 @@ def resolved(schema: Any, root: Mapping[str, Any]) -> tuple[Mapping[str, Any], t
     return found, tuple(led)
 
 
+def is_open(schema: Mapping[str, Any]) -> bool:
+    """Say whether an object schema means to take arguments that it does not name."""
+    return schema.get("additionalProperties") not in (None, False)
+
+
 def _joined(meant: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return two schemas that hold both as one: fields of their own stand beside those of a base."""
     both, properties, required = {**meant, **own}, "properties", "required"

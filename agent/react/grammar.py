@@ -14,7 +14,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from agent.mcp.references import MAX_DEPTH, resolved
+from agent.mcp.references import MAX_DEPTH, is_open, resolved
 from agent.react.seen import EDIT, Seen, quotable
 
 THOUGHT_CHARS = 240
@@ -126,8 +126,8 @@ def _plain(schema: Any, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
     plain = _of_value(schema)
     if isinstance(schema.get("items"), Mapping):
         plain["items"] = _plain(schema["items"], root, depth + 1)
-    is_open = not properties and schema.get("additionalProperties") not in (None, False)
-    if isinstance(properties, Mapping) and (properties or depth == 0) and not is_open:
+    takes_any = not properties and is_open(schema)
+    if isinstance(properties, Mapping) and (properties or depth == 0) and not takes_any:
         plain["type"] = "object"
         required = [name for name in schema.get("required") or () if name in properties]
         in_order = sorted(properties, key=lambda name: depth == 0 and name not in required)

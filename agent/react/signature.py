@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from agent.mcp.references import resolved
+from agent.mcp.references import is_open, resolved
 from agent.react.examples import one_line
 
 Detail = Literal["full", "brief", "bare"]
@@ -75,7 +75,7 @@ class _Types:
         """Return what a tool takes whose schema names no argument: one of several objects, any, or nothing."""
         if parameters.get("anyOf") or parameters.get("oneOf"):
             return self._of(parameters, ())
-        return "any arguments" if parameters.get("additionalProperties") not in (None, False) else ""
+        return "any arguments" if is_open(parameters) else ""
 
     def _enter(self, given: Any, within: tuple[str, ...]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         """Return a schema as it is meant, with the references that lead there; of one within itself nothing inside."""

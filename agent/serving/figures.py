@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 WEIGHT_BYTES = {"float32": 4.0, "float16": 2.0, "bfloat16": 2.0, "half": 2.0, "auto": 2.0}
-"""Bytes of one unquantised number by `dtype`; `auto` stores the 16-bit types as they are and halves float32."""
+"""Bytes of one unquantised number by `dtype`, of vLLM or of a `config.json` (where it may be called `torch_dtype`).
 
-STORED_BYTES = {"float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
-"""Bytes of one number of a weight file by the `torch_dtype` (since Transformers 4.56 `dtype`) of its `config.json`."""
+`auto` stores the 16-bit types as they are and halves float32.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import UsageError
-from agent.serving.figures import STORED_BYTES, WEIGHT_BYTES, Figures, from_config
+from agent.serving.figures import WEIGHT_BYTES, Figures, from_config
 from agent.serving.presets import PRESETS, Preset, base_name, find
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _scaled(size: int, config: Mapping[str, Any], each: float) -> int:
     inner = config.get("text_config") or {}
     kept = str(config.get("dtype") or config.get("torch_dtype") or inner.get("dtype") or inner.get("torch_dtype"))
     packed = config.get("quantization_config") or inner.get("quantization_config")
-    return size if packed or kept not in STORED_BYTES else round(size * each / STORED_BYTES[kept])
+    return size if packed or kept not in WEIGHT_BYTES else round(size * each / WEIGHT_BYTES[kept])
 
 
 def _cached_config(folder: Path) -> tuple[dict[str, Any], Path]:
